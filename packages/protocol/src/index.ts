@@ -1,0 +1,24 @@
+export type { Codec, CodecReader, ReadLimits } from './codec.ts'
+export {
+  encodeHandshakeRequest,
+  encodeHandshakeResponse,
+  type HandshakeRequest,
+  type HandshakeResponse,
+  parseHandshakeRequest,
+  parseHandshakeResponse,
+  splitHandshake,
+} from './handshake.ts'
+export { type HubMessage, MessageType } from './hub-message.ts'
+export { jsonCodec } from './json-codec.ts'
+export { isJsonTooDeep } from './json-depth.ts'
+export {
+  CHANNEL_STATE_TARGET,
+  type ChannelState,
+  type LossReason,
+  type Message,
+  type MessageHeader,
+  SERVER_MESSAGE_TARGET,
+} from './message.ts'
+export { formatPosition, type Position, parsePosition } from './position.ts'
+export { ProtocolError } from './protocol-error.ts'
+export { RECORD_SEPARATOR } from './text-framing.ts'

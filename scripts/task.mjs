@@ -1,0 +1,130 @@
+// The project's tasks on a machine that has only Node and npm: each installs from the lockfile and builds first where
+// that has not been done. Plain JavaScript without dependencies, because it runs before anything is installed.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE_OLDEST = [20, 19]
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+process.chdir(root)
+
+const tasks = { start, test, check, bench, build, format }
+const [name = '', ...args] = process.argv.slice(2)
+const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
+if (!task) fail(`There is no task "${name}". Tasks: ${Object.keys(tasks).join(', ')}.`)
+requireNode()
+await task(args)
+
+async function start() {
+  install()
+  build()
+  // In this process, so that signals reach the example itself.
+  await import(join(root, 'examples/crm/dist/main.js'))
+}
+
+function test(args) {
+  install()
+  build()
+  run('vitest', ['run', ...args])
+}
+
+/** Format, lint, types, import graph and package checks; then the tests, unless told that they ran already. */
+function check(args) {
+  install()
+  build()
+  const steps = [
+    ['format and import order', 'biome', ['check', '.']],
+    ['lint, type-aware', 'oxlint', ['--type-aware', '--deny-warnings', '.']],
+    ['types of tests', 'tsc', ['-p', 'test/tsconfig.json']],
+    ['unused files, exports, dependencies', 'knip', []],
+    ['package protocol', 'publint', ['--strict', 'packages/protocol']],
+    ['package client', 'publint', ['--strict', 'packages/client']],
+    ['package server', 'publint', ['--strict', 'packages/server']],
+  ]
+  for (const [title, command, commandArgs] of steps) {
+    console.log(`\n▸ ${title}`)
+    run(command, commandArgs)
+  }
+  if (!args.includes('--without-tests')) run('vitest', ['run'])
+  console.log('\ncheck: all is well')
+}
+
+function bench(args) {
+  install()
+  build()
+  runNode(['bench/dist/main.js', ...args])
+}
+
+function build() {
+  run('tsc', ['-b', '--pretty'])
+  const sources = [
+    'packages/client/src',
+    'packages/client/tsdown.config.ts',
+    'packages/protocol/src',
+    'package-lock.json',
+  ]
+  const stamp = 'packages/client/dist/.built'
+  if (existsSync(stamp) && newest(sources) <= statSync(stamp).mtimeMs) return
+  run('tsdown', ['--logLevel', 'warn'], 'packages/client')
+  writeFileSync(stamp, '')
+}
+
+function format() {
+  install()
+  run('biome', ['check', '--write', '.'])
+}
+
+/** Installs what the lockfile says, once for each state of the lockfile. */
+function install() {
+  const stamp = 'node_modules/.cache/serverchannel-lock'
+  const wanted = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  console.log('Installing the dependencies from the lockfile (once) …')
+  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  })
+  if (result.status !== 0) fail('npm ci failed; its message is above. Is the npm registry reachable?')
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, wanted)
+}
+
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const [oldestMajor, oldestMinor] = NODE_OLDEST
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return
+  fail(`ServerChannel needs Node ${NODE_OLDEST.join('.')} or newer; this is ${process.versions.node}.`)
+}
+
+function newest(paths) {
+  let time = 0
+  for (const path of paths) {
+    const stat = statSync(path)
+    const children = stat.isDirectory() ? readdirSync(path).map((child) => join(path, child)) : []
+    time = Math.max(time, stat.mtimeMs, newest(children))
+  }
+  return time
+}
+
+/** Runs an installed tool; ends this process with its exit code if it fails. */
+function run(tool, toolArgs, cwd = '.') {
+  const manifest = JSON.parse(readFileSync(join('node_modules', packageOf(tool), 'package.json'), 'utf8'))
+  const bin = typeof manifest.bin === 'string' ? manifest.bin : manifest.bin[tool]
+  runNode([join(root, 'node_modules', packageOf(tool), bin), ...toolArgs], cwd)
+}
+
+function packageOf(tool) {
+  return { tsc: 'typescript', biome: '@biomejs/biome' }[tool] ?? tool
+}
+
+function runNode(nodeArgs, cwd = '.') {
+  const result = spawnSync(process.execPath, nodeArgs, { stdio: 'inherit', cwd })
+  if (result.status !== 0) process.exit(result.status ?? 1)
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}

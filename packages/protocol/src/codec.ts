@@ -19,6 +19,17 @@ export interface CodecReader<Data> {
   read(data: Data): Generator<HubMessage, void, undefined>
 }
 
+/** A channel's message with its body already encoded, so that a body is encoded once for all codecs' sake at intake. */
+export interface Envelope {
+  readonly id: string
+  readonly sender: string
+  readonly bodyTypeName?: string
+  /** JSON text. */
+  readonly body: string
+  /** As {@link formatPosition} writes it. */
+  readonly position: string
+}
+
 /** One encoding of the hub protocol. A seam: JSON and MessagePack pass the same contract suite. */
 export interface Codec<Data extends string | Uint8Array = string | Uint8Array> {
   /** As the handshake names it. */
@@ -26,5 +37,7 @@ export interface Codec<Data extends string | Uint8Array = string | Uint8Array> {
   readonly transferFormat: 'Text' | 'Binary'
   /** The message with its framing, ready to be sent or joined to others. */
   encode(message: HubMessage): Data
+  /** The call of `ServerMessage` that brings this message to a client, with its framing. */
+  encodeServerMessage(envelope: Envelope): Data
   createReader(limits: ReadLimits): CodecReader<Data>
 }

@@ -1,4 +1,4 @@
-export type { Codec, CodecReader, ReadLimits } from './codec.ts'
+export type { Codec, CodecReader, Envelope, ReadLimits } from './codec.ts'
 export {
   encodeHandshakeRequest,
   encodeHandshakeResponse,

@@ -1,6 +1,7 @@
-import type { Codec, CodecReader, ReadLimits } from './codec.ts'
+import type { Codec, CodecReader, Envelope, ReadLimits } from './codec.ts'
 import { type HubMessage, MessageType } from './hub-message.ts'
 import { isJsonTooDeep } from './json-depth.ts'
+import { SERVER_MESSAGE_TARGET } from './message.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { RECORD_SEPARATOR, TextFraming } from './text-framing.ts'
 
@@ -12,9 +13,21 @@ export const jsonCodec: Codec<string> = {
     // `type` stands first in every literal of the union's members that we build, as in .NET's output.
     return JSON.stringify(message) + RECORD_SEPARATOR
   },
+  encodeServerMessage(envelope) {
+    return SERVER_MESSAGE_HEAD + encodeMessage(envelope) + SERVER_MESSAGE_END
+  },
   createReader(limits) {
     return new JsonReader(limits)
   },
+}
+
+const SERVER_MESSAGE_HEAD = `{"type":1,"target":"${SERVER_MESSAGE_TARGET}","arguments":[`
+const SERVER_MESSAGE_END = `]}${RECORD_SEPARATOR}`
+
+/** A `Message` as JSON text, with nothing in it that is empty. */
+function encodeMessage({ id, sender, bodyTypeName, body, position }: Envelope): string {
+  const type = bodyTypeName ? `,"BodyTypeName":${JSON.stringify(bodyTypeName)}` : ''
+  return `{"Id":${JSON.stringify(id)},"Header":{"Sender":${JSON.stringify(sender)}${type}},"Body":${body},"Position":${JSON.stringify(position)}}`
 }
 
 class JsonReader implements CodecReader<string> {

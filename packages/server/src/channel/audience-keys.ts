@@ -1,0 +1,50 @@
+import type { Connection } from './connection.ts'
+import { EntryQueue } from './entry-queue.ts'
+import type { Slot } from './slot.ts'
+
+/** All that is under one audience key: who listens, and the tail's entries for it. */
+export class AudienceKey {
+  readonly name: string
+  readonly connections: Set<Connection> = new Set()
+  /** Made with the first entry, since most keys never get one. */
+  slots: EntryQueue<Slot> | undefined = undefined
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Offset of the newest entry in the tail that is for this key, 0 where there is none. */
+  get newest(): number {
+    const { slots } = this
+    return slots !== undefined && slots.count > 0 ? slots.head : 0
+  }
+}
+
+/** The audience keys that somebody listens to or that the tail has entries for, and no others. */
+export class AudienceKeys {
+  readonly #keys = new Map<string, AudienceKey>()
+
+  get(name: string): AudienceKey | undefined {
+    return this.#keys.get(name)
+  }
+
+  obtain(name: string): AudienceKey {
+    let key = this.#keys.get(name)
+    if (!key) {
+      key = new AudienceKey(name)
+      this.#keys.set(name, key)
+    }
+    return key
+  }
+
+  /** Forgets the key if nothing is under it any more. */
+  release(key: AudienceKey): void {
+    if (key.connections.size > 0) return
+    if (key.slots !== undefined && key.slots.count > 0) return
+    this.#keys.delete(key.name)
+  }
+
+  get count(): number {
+    return this.#keys.size
+  }
+}

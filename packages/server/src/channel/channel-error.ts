@@ -1,0 +1,102 @@
+/** What kind of wrong each code is. `docs/errors.md` says it to users; a test holds the two together. */
+interface ErrorKind {
+  /** HTTP status where the error answers a request, 0 where it only ever closes a connection. */
+  readonly status: number
+  /** Whether the same call can succeed later, unchanged. */
+  readonly retry: boolean
+  /** One sentence without the case's particulars. */
+  readonly title: string
+}
+
+/** Every error that the world can cause. */
+export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
+  audience_invalid: { status: 400, retry: false, title: 'The audience is not one.' },
+  authentication_expired: {
+    status: 0,
+    retry: true,
+    title: 'The identity that the connection was opened with expired.',
+  },
+  body_not_json: { status: 400, retry: false, title: 'The body is not a JSON value.' },
+  body_too_deep: { status: 400, retry: false, title: 'The body nests too deep.' },
+  body_too_large: { status: 413, retry: false, title: 'The body is too large.' },
+  channel_closed: { status: 503, retry: true, title: 'The channel is closed.' },
+  client_timeout: { status: 0, retry: true, title: 'The client was silent for too long.' },
+  content_type_unsupported: { status: 415, retry: false, title: 'The content type is not supported.' },
+  development_only: { status: 403, retry: false, title: 'In development mode only this machine is served.' },
+  history_lost: { status: 0, retry: true, title: 'What the connection had not read yet is gone from the log.' },
+  host_forbidden: { status: 403, retry: false, title: 'The Host header names another host.' },
+  id_invalid: { status: 400, retry: false, title: 'The id is not one.' },
+  internal: { status: 500, retry: true, title: 'Something went wrong inside the server.' },
+  key_rejected: { status: 401, retry: false, title: 'Posting needs an API key.' },
+  message_invalid: { status: 400, retry: false, title: 'The message is not one.' },
+  message_too_large: { status: 0, retry: false, title: 'A received message is too large.' },
+  method_not_allowed: { status: 405, retry: false, title: 'The method is not allowed here.' },
+  not_found: { status: 404, retry: false, title: 'There is nothing at this path.' },
+  origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
+  position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
+  protocol_broken: { status: 0, retry: true, title: 'The client broke the protocol.' },
+  reader_stalled: { status: 0, retry: true, title: 'The client did not read for too long.' },
+  request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
+  request_too_large: { status: 413, retry: false, title: 'The request is too large.' },
+  sender_invalid: { status: 400, retry: false, title: 'The sender is not one.' },
+  server_shutdown: { status: 503, retry: true, title: 'The server is going down.' },
+  store_failed: { status: 503, retry: true, title: 'The store did not take the message.' },
+  token_rejected: { status: 401, retry: false, title: 'Connecting needs a valid token.' },
+  too_many_connections: { status: 503, retry: true, title: 'There are too many connections.' },
+  too_many_negotiations: { status: 503, retry: true, title: 'Too many connections were negotiated and not opened.' },
+  ttl_invalid: { status: 400, retry: false, title: 'The ttl is not one.' },
+}
+
+export type ErrorCode =
+  | 'audience_invalid'
+  | 'authentication_expired'
+  | 'body_not_json'
+  | 'body_too_deep'
+  | 'body_too_large'
+  | 'channel_closed'
+  | 'client_timeout'
+  | 'content_type_unsupported'
+  | 'development_only'
+  | 'history_lost'
+  | 'host_forbidden'
+  | 'id_invalid'
+  | 'internal'
+  | 'key_rejected'
+  | 'message_invalid'
+  | 'message_too_large'
+  | 'method_not_allowed'
+  | 'not_found'
+  | 'origin_forbidden'
+  | 'position_invalid'
+  | 'protocol_broken'
+  | 'reader_stalled'
+  | 'request_not_json'
+  | 'request_too_large'
+  | 'sender_invalid'
+  | 'server_shutdown'
+  | 'store_failed'
+  | 'token_rejected'
+  | 'too_many_connections'
+  | 'too_many_negotiations'
+  | 'ttl_invalid'
+
+/** What the world did wrong, or could not do. Its message says what to do; its code is for programs. */
+export class ChannelError extends Error {
+  override readonly name = 'ChannelError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+
+  /** HTTP status of the answer. 0: it answers no request. */
+  get status(): number {
+    return errorKinds[this.code].status
+  }
+
+  /** Whether the same call can succeed later, unchanged. */
+  get retry(): boolean {
+    return errorKinds[this.code].retry
+  }
+}

@@ -1,0 +1,218 @@
+import { type Codec, formatPosition, type Position } from '@serverchannel/protocol'
+import { ALL_KEY, audienceKeys, connectionKey, groupKey, userKey } from './audience.ts'
+import { AudienceKeys } from './audience-keys.ts'
+import { ChannelError } from './channel-error.ts'
+import type { Clock } from './clock.ts'
+import { Connection, type LogView, type Outlet } from './connection.ts'
+import type { Draft, Entry } from './entry.ts'
+import { type IntakeLimits, type Post, toDraft } from './intake.ts'
+import { Pump } from './pump.ts'
+import { Runs } from './runs.ts'
+import { Slot } from './slot.ts'
+import type { Durability, LogFollower, LogState, Store } from './store.ts'
+import { Tail, type TailLimits } from './tail.ts'
+
+/** What a poster gets once its message is in the log. */
+export interface Receipt {
+  /** The message's Id. */
+  readonly id: string
+  /** `epoch:offset`. */
+  readonly position: string
+  /** How safe it is now. */
+  readonly durability: Durability
+  /** Connections of this process that it was for at that moment. Nobody there is no error: the log keeps it. */
+  readonly connections: number
+}
+
+export interface ChannelLimits extends IntakeLimits, TailLimits {
+  readonly highWaterMarkBytes: number
+  readonly chunkBytesMax: number
+  readonly sliceConnections: number
+}
+
+export interface ChannelParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly limits: ChannelLimits
+  readonly createId: () => string
+}
+
+/** Who connects, and how its bytes go out. */
+export interface ConnectRequest {
+  readonly id: string
+  readonly user: string | undefined
+  readonly groups: readonly string[]
+  readonly codec: Codec
+  readonly outlet: Outlet
+  /** Null: the client keeps its position and has none yet. Undefined: it doesn't keep one. */
+  readonly position: Position | null | undefined
+}
+
+const READ_COUNT_MAX = 512
+
+/** The decisions: what goes into the log, whom each entry is for, who is woken for it. */
+export class Channel implements LogFollower {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #limits: ChannelLimits
+  readonly #createId: () => string
+  readonly #keys = new AudienceKeys()
+  readonly #tail: Tail
+  readonly #log: LogView
+  readonly #connections = new Map<string, Connection>()
+  #isOpen = false
+
+  constructor({ store, clock, limits, createId }: ChannelParts) {
+    this.#store = store
+    this.#clock = clock
+    this.#limits = limits
+    this.#createId = createId
+    const tail = new Tail(this.#keys, limits)
+    const runs = new Runs(tail, limits.chunkBytesMax)
+    const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
+    this.#tail = tail
+    this.#log = {
+      get epoch() {
+        return tail.epoch
+      },
+      get head() {
+        return tail.head
+      },
+      get start() {
+        return tail.start
+      },
+      now: () => clock.now(),
+      run: (cursor, connection) => runs.after(cursor, connection, clock.now()),
+      read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
+      wake: (connection) => pump.add(connection),
+    }
+  }
+
+  async open(): Promise<void> {
+    this.#tail.reset(await this.#store.open(this))
+    this.#isOpen = true
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  get durability(): Durability {
+    return this.#store.durability
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** The log's newest position, `epoch:offset`. */
+  get position(): string {
+    return formatPosition(this.#tail.epoch, this.#tail.head)
+  }
+
+  /** Appends messages, all or none, in this order. @throws ChannelError */
+  async post(posts: readonly Post[]): Promise<readonly Receipt[]> {
+    const now = this.#clock.now()
+    const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId))
+    if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
+    const offsets = await this.#append(drafts)
+    return drafts.map((draft, index) => this.#receipt(draft, offsets[index] ?? 0))
+  }
+
+  /** The log gained entries: into the tail with them, and wake whom they are for. */
+  onEntries(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const slot = new Slot(entry, this.#tail.epoch)
+      this.#tail.push(slot)
+      this.#deliver(slot)
+    }
+  }
+
+  onEpoch(state: LogState): void {
+    this.#tail.reset(state)
+    for (const connection of this.#connections.values()) connection.epochChanged()
+  }
+
+  /** Registers a connection and lets it read: from here on it gets all that is for it. */
+  connect(request: ConnectRequest): Connection {
+    const connection = new Connection({
+      ...request,
+      log: this.#log,
+      highWaterMarkBytes: this.#limits.highWaterMarkBytes,
+    })
+    this.#connections.set(connection.id, connection)
+    const keys = [ALL_KEY]
+    if (request.user !== undefined) keys.push(userKey(request.user))
+    for (const group of request.groups) keys.push(groupKey(group))
+    for (const key of keys) connection.join(this.#keys.obtain(key), 0)
+    connection.start(request.position, this.#store.state().trimmedTo)
+    return connection
+  }
+
+  disconnect(connection: Connection): void {
+    connection.close()
+    if (this.#connections.get(connection.id) === connection) this.#connections.delete(connection.id)
+    for (const { key } of [...connection.memberships]) {
+      connection.leave(key)
+      this.#keys.release(key)
+    }
+  }
+
+  /** From now on what is posted to the group is for this connection. @returns false where there is no such connection */
+  joinGroup(connectionId: string, group: string): boolean {
+    const connection = this.#connections.get(connectionId)
+    connection?.join(this.#keys.obtain(groupKey(group)), this.#tail.head)
+    return connection !== undefined
+  }
+
+  leaveGroup(connectionId: string, group: string): boolean {
+    const connection = this.#connections.get(connectionId)
+    const key = this.#keys.get(groupKey(group))
+    if (connection && key) {
+      connection.leave(key)
+      this.#keys.release(key)
+    }
+    return connection !== undefined
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    await this.#store.close()
+  }
+
+  async #append(drafts: readonly Draft[]): Promise<readonly number[]> {
+    try {
+      return await this.#store.append(drafts)
+    } catch (cause) {
+      if (cause instanceof ChannelError) throw cause
+      throw new ChannelError('store_failed', 'The store did not take the message; post it again with the same id.', {
+        cause,
+      })
+    }
+  }
+
+  #receipt(draft: Draft, offset: number): Receipt {
+    return {
+      id: draft.id,
+      position: formatPosition(this.#tail.epoch, offset),
+      durability: this.#store.durability,
+      connections: this.#tail.at(offset)?.connections ?? 0,
+    }
+  }
+
+  #deliver(slot: Slot): void {
+    const { audience } = slot.entry
+    for (const id of audience.connections ?? []) {
+      const connection = this.#connections.get(id)
+      // A connection is put under its own key when it is first addressed: most never are.
+      connection?.join(this.#keys.obtain(connectionKey(id)), slot.offset - 1)
+    }
+    for (const name of audienceKeys(audience)) {
+      for (const connection of this.#keys.get(name)?.connections ?? []) {
+        if (audience.except && slot.excludes(connection.id)) continue
+        if (connection.notify(slot)) slot.connections++
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { isJsonTooDeep } from '@serverchannel/protocol'
+import { type AudienceInput, type AudienceLimits, parseAudience } from './audience.ts'
+import { ChannelError } from './channel-error.ts'
+import type { Draft } from './entry.ts'
+
+/** A message as a poster writes it. */
+export interface Post {
+  /** Whom it is for; all when left out. */
+  readonly to?: AudienceInput
+  /** The message id by which a page knows its message. 1 to 256 characters. */
+  readonly sender: string
+  /** Any JSON value; left out, it is null. A string stays that very string. */
+  readonly body?: unknown
+  /** The body's type by the poster's own naming. */
+  readonly bodyTypeName?: string
+  /** Milliseconds from now after which nobody gets it any more. */
+  readonly ttlMs?: number
+  /** Idempotency key: a second post with the same id gets the first one's position. 1 to 256 characters. */
+  readonly id?: string
+}
+
+export interface IntakeLimits extends AudienceLimits {
+  readonly postedBodyBytesMax: number
+  readonly depthMax: number
+}
+
+const TTL_MS_MAX = 366 * 24 * 3_600_000
+
+/** Checks a post and makes the draft that goes into the log. @throws ChannelError that says what is wrong with it */
+export function toDraft(post: Post, limits: IntakeLimits, now: number, createId: () => string): Draft {
+  const { nameLengthMax } = limits
+  requireName('sender_invalid', 'sender', post.sender, nameLengthMax)
+  if (post.id !== undefined) requireName('id_invalid', 'id', post.id, nameLengthMax)
+  if (post.bodyTypeName) requireName('message_invalid', 'bodyTypeName', post.bodyTypeName, nameLengthMax)
+  const draft: { -readonly [Key in keyof Draft]: Draft[Key] } = {
+    id: post.id ?? createId(),
+    isIdempotent: post.id !== undefined,
+    sender: post.sender,
+    body: encodeBody(post.body, limits),
+    audience: parseAudience(post.to, limits),
+    postedAt: now,
+  }
+  if (post.bodyTypeName) draft.bodyTypeName = post.bodyTypeName
+  if (post.ttlMs !== undefined) draft.expiresAt = now + requireTtl(post.ttlMs)
+  return draft
+}
+
+/** The body as JSON text: from here on nobody can change it, and nothing later can fail on it. */
+function encodeBody(body: unknown, { postedBodyBytesMax, depthMax }: IntakeLimits): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(body === undefined ? null : body)
+  } catch (cause) {
+    // A deep value ends in a RangeError here, a cycle or a BigInt in a TypeError.
+    if (cause instanceof RangeError) throw tooDeep(depthMax, cause)
+    throw new ChannelError('body_not_json', `The body can't be written as JSON: ${describe(cause)}`, { cause })
+  }
+  if (text === undefined)
+    throw new ChannelError('body_not_json', `The body is a ${typeof body}, which JSON can't hold.`)
+  if (text.length * 3 > postedBodyBytesMax && Buffer.byteLength(text) > postedBodyBytesMax) {
+    throw new ChannelError(
+      'body_too_large',
+      `The body has ${Buffer.byteLength(text)} bytes as JSON, more than the ${postedBodyBytesMax} that 'postedBodyBytesMax' allows. Post a reference and let pages fetch the rest.`,
+    )
+  }
+  if (isJsonTooDeep(text, depthMax)) throw tooDeep(depthMax)
+  return text
+}
+
+function tooDeep(depthMax: number, cause?: unknown): ChannelError {
+  return new ChannelError('body_too_deep', `The body nests deeper than ${depthMax} levels.`, { cause })
+}
+
+function requireName(
+  code: 'sender_invalid' | 'id_invalid' | 'message_invalid',
+  what: string,
+  value: unknown,
+  max: number,
+): void {
+  if (typeof value === 'string' && value.length > 0 && value.length <= max) return
+  const found = typeof value === 'string' ? `a string of ${value.length}` : `${value === null ? 'null' : typeof value}`
+  throw new ChannelError(code, `'${what}' needs to be a string of 1 to ${max} characters; it is ${found}.`)
+}
+
+function requireTtl(ttlMs: unknown): number {
+  if (typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= TTL_MS_MAX) return ttlMs
+  throw new ChannelError('ttl_invalid', `'ttlMs' needs to be a number of milliseconds above 0, at most ${TTL_MS_MAX}.`)
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,60 @@
+import { type Codec, formatPosition } from '@serverchannel/protocol'
+import { Chunk } from './chunk.ts'
+import { type Entry, entryBytes } from './entry.ts'
+
+/** An entry's place in the tail, with what was encoded of it. */
+export class Slot {
+  readonly offset: number
+  readonly entry: Entry
+  readonly bytes: number
+  /** Connections of this process that it was for when it was delivered. */
+  connections = 0
+  readonly #epoch: string
+  #codec: Codec | undefined
+  #frame: Chunk | undefined
+  #otherFrames: Map<Codec, Chunk> | undefined
+
+  constructor(entry: Entry, epoch: string) {
+    this.offset = entry.offset
+    this.entry = entry
+    this.bytes = entryBytes(entry)
+    this.#epoch = epoch
+  }
+
+  /** The entry as bytes, encoded once for each codec. */
+  frame(codec: Codec): Chunk {
+    if (this.#codec === codec && this.#frame) return this.#frame
+    const known = this.#otherFrames?.get(codec)
+    if (known) return known
+    const frame = new Chunk(encodeEntry(this.entry, this.#epoch, codec))
+    if (!this.#frame) {
+      this.#codec = codec
+      this.#frame = frame
+    } else {
+      this.#otherFrames ??= new Map()
+      this.#otherFrames.set(codec, frame)
+    }
+    return frame
+  }
+
+  isExpired(now: number): boolean {
+    const { expiresAt } = this.entry
+    return expiresAt !== undefined && expiresAt <= now
+  }
+
+  excludes(connectionId: string): boolean {
+    return this.entry.audience.except?.includes(connectionId) ?? false
+  }
+}
+
+/** The bytes of the call that brings an entry to a client. */
+export function encodeEntry(entry: Entry, epoch: string, codec: Codec): Buffer {
+  const data = codec.encodeServerMessage({
+    id: entry.id,
+    sender: entry.sender,
+    ...(entry.bodyTypeName ? { bodyTypeName: entry.bodyTypeName } : {}),
+    body: entry.body,
+    position: formatPosition(epoch, entry.offset),
+  })
+  return typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+}

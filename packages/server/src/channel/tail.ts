@@ -1,0 +1,90 @@
+import { audienceKeys } from './audience.ts'
+import type { AudienceKeys } from './audience-keys.ts'
+import { EntryQueue } from './entry-queue.ts'
+import type { Slot } from './slot.ts'
+import type { LogState } from './store.ts'
+
+export interface TailLimits {
+  readonly tailCountMax: number
+  readonly tailBytesMax: number
+}
+
+/** The newest part of the log, in memory, indexed by audience key. Bounded in count and bytes. */
+export class Tail {
+  readonly #keys: AudienceKeys
+  readonly #limits: TailLimits
+  #slots = new EntryQueue<Slot>()
+  #bytes = 0
+  #epoch = ''
+  #head = 0
+  #start = 0
+
+  constructor(keys: AudienceKeys, limits: TailLimits) {
+    this.#keys = keys
+    this.#limits = limits
+  }
+
+  get epoch(): string {
+    return this.#epoch
+  }
+
+  /** Offset of the log's newest entry. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** The tail holds all entries after this offset and none before. */
+  get start(): number {
+    return this.#start
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get count(): number {
+    return this.#slots.count
+  }
+
+  /** Begins anew at the log's head, with nothing in it. */
+  reset(state: LogState): void {
+    while (this.#slots.count > 0) this.#drop()
+    this.#slots = new EntryQueue()
+    this.#epoch = state.epoch
+    this.#head = state.head
+    this.#start = state.head
+  }
+
+  push(slot: Slot): void {
+    this.#slots.push(slot)
+    this.#head = slot.offset
+    this.#bytes += slot.bytes
+    for (const name of audienceKeys(slot.entry.audience)) {
+      const key = this.#keys.obtain(name)
+      key.slots ??= new EntryQueue()
+      key.slots.push(slot)
+    }
+    const { tailCountMax, tailBytesMax } = this.#limits
+    // The newest entry stays whatever its size: live connections are about to read it.
+    while (this.#slots.count > 1 && (this.#slots.count > tailCountMax || this.#bytes > tailBytesMax)) this.#drop()
+  }
+
+  /** The slot at an offset, if the tail holds it. */
+  at(offset: number): Slot | undefined {
+    if (offset <= this.#start || offset > this.#head) return undefined
+    return this.#slots.at(offset - this.#start - 1)
+  }
+
+  #drop(): void {
+    const slot = this.#slots.at(0)
+    this.#slots.shift()
+    this.#bytes -= slot.bytes
+    this.#start = slot.offset
+    for (const name of audienceKeys(slot.entry.audience)) {
+      const key = this.#keys.get(name)
+      // The oldest slot of the tail is the oldest of each of its keys.
+      key?.slots?.shift()
+      if (key) this.#keys.release(key)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Chunk } from './chunk.ts'
+
+/** Why a transport ends, as WebSocket close codes name it. */
+export type CloseCode = 1000 | 1001 | 1009 | 1011
+
+/** A peer's bytes, out. A seam: WebSocket, SSE and long polling pass one contract suite. */
+export interface Transport {
+  readonly name: 'WebSockets' | 'ServerSentEvents' | 'LongPolling'
+  /** What it can carry. */
+  readonly transferFormats: readonly ('Text' | 'Binary')[]
+  /** Bytes written that the peer has not taken. */
+  readonly bufferedBytes: number
+  /** Bytes that the peer has taken since the beginning: while this stands still, the peer makes no progress. */
+  readonly takenBytes: number
+  /** Never waits. What is written after the end is dropped. */
+  write(chunk: Chunk): void
+  /** Ends it after what was written. Idempotent. */
+  close(code: CloseCode): void
+  /** Ends it at once, whatever was written. Idempotent. */
+  abort(): void
+  /** Takes nothing from the peer until `resume`, so that the peer is slowed down. */
+  pause(): void
+  resume(): void
+}
+
+/** A peer's bytes, in. Calls come one at a time, and none after `onClose`. */
+export interface TransportListener {
+  onData(data: string | Buffer): void
+  /** All that was written has been taken. */
+  onDrain(): void
+  /** The peer is gone, or the end that was asked for has come. Called once. */
+  onClose(): void
+}

@@ -1,0 +1,65 @@
+import type { ServerResponse } from 'node:http'
+import { ChannelError, errorKinds } from '../channel/channel-error.ts'
+
+/** The body of an error's answer. Source: RFC 9457. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** The error's code, as in `docs/errors.md`. */
+  readonly code: string
+  /** Whether the same request can succeed later. */
+  readonly retry: boolean
+}
+
+export function toProblem(error: ChannelError): Problem {
+  const { title, status, retry } = errorKinds[error.code]
+  return {
+    type: `urn:serverchannel:error:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    retry,
+  }
+}
+
+/** Answers a request with the error. Where part of the request was not read the connection ends with the answer. */
+export function sendProblem(response: ServerResponse, error: ChannelError, headers: Record<string, string> = {}): void {
+  sendJson(response, error.status || 500, toProblem(error), { ...headers, 'Content-Type': 'application/problem+json' })
+}
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+): void {
+  send(response, status, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers })
+}
+
+/** Answers with a whole body. Nothing that the channel says over HTTP is to be kept by caches. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  body: string | Buffer,
+  headers: Record<string, string>,
+): void {
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, {
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    ...(response.req.complete ? {} : { Connection: 'close' }),
+    ...headers,
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+/** What the world did wrong as it is; anything else as `internal`, without its particulars. */
+export function toChannelError(error: unknown): ChannelError {
+  if (error instanceof ChannelError) return error
+  return new ChannelError('internal', 'Something went wrong inside the server; its log says what.', { cause: error })
+}

@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { type AccessOptions, requireAccess } from '../auth/access.ts'
+import { bearerToken } from '../auth/credentials.ts'
+import type { Channel } from '../channel/channel.ts'
+import { ChannelError } from '../channel/channel-error.ts'
+import type { Limits } from '../options.ts'
+import type { Endpoint } from '../transports/endpoint.ts'
+import { ClientScript } from './client-script.ts'
+import { postMessages } from './messages.ts'
+import { send, sendJson, sendProblem, toChannelError } from './problem.ts'
+
+export interface RoutesParts {
+  readonly channel: Channel
+  readonly endpoint: Endpoint
+  readonly limits: Limits
+  readonly access: AccessOptions
+  readonly logger: Logger
+  /** Paths begin with a slash and end without one. */
+  readonly hubPath: string
+  readonly apiPath: string
+  /** Whether the token may post; left out where nobody may post over HTTP. */
+  readonly mayPost: ((token: string | undefined) => boolean) | undefined
+}
+
+/** Which requests are the channel's, and who answers each. */
+export class Routes {
+  readonly #parts: RoutesParts
+  readonly #script = new ClientScript()
+
+  constructor(parts: RoutesParts) {
+    this.#parts = parts
+  }
+
+  /** Answers the request if it is the channel's. @returns false, and the request untouched, where it is not */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const { endpoint, hubPath, apiPath, mayPost } = this.#parts
+    const { path, query } = parseUrl(request)
+    switch (path) {
+      case `${hubPath}/negotiate`:
+        void endpoint.negotiate(request, response, query)
+        return true
+      case `${hubPath}/serverchannel.js`:
+        void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      case hubPath:
+        endpoint.refuse(request, response, query)
+        return true
+      case apiPath:
+        if (!mayPost) return false
+        void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** `/livez`: the process answers. `/readyz`: it takes posts and connections. For servers of the channel's own. */
+  handleHealth(request: IncomingMessage, response: ServerResponse): boolean {
+    const { channel, endpoint } = this.#parts
+    const { path } = parseUrl(request)
+    if (path !== '/livez' && path !== '/readyz') return false
+    const isReady = channel.isOpen && !endpoint.isClosed
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
+    } else if (path === '/livez') send(response, 200, 'ok\n', { 'Content-Type': 'text/plain' })
+    else sendJson(response, isReady ? 200 : 503, { ready: isReady, durability: channel.durability })
+    return true
+  }
+
+  /** Takes the upgrade if it is the channel's. @returns false, and the socket untouched, where it is not */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const { path, query } = parseUrl(request)
+    if (path !== this.#parts.hubPath) return false
+    void this.#parts.endpoint.upgrade(request, socket, head, query)
+    return true
+  }
+
+  async #post(
+    request: IncomingMessage,
+    response: ServerResponse,
+    query: URLSearchParams,
+    mayPost: (token: string | undefined) => boolean,
+  ): Promise<void> {
+    requireAccess(request, this.#parts.access)
+    if (request.method !== 'POST') throw new ChannelError('method_not_allowed', 'Messages are posted with POST.')
+    if (!mayPost(bearerToken(request, query))) {
+      throw new ChannelError(
+        'key_rejected',
+        "Posting needs 'Authorization: Bearer KEY' with a key that this server knows.",
+      )
+    }
+    await postMessages(request, response, this.#parts.limits, (posts) => this.#parts.channel.post(posts))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, run: () => void | Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      // A client that went away while its request was read has nobody to answer.
+      if (request.destroyed && !request.complete && !(error instanceof ChannelError)) return
+      const known = toChannelError(error)
+      if (known.code === 'internal' || known.code === 'store_failed') {
+        this.#parts.logger.error({ err: known.cause ?? known }, known.message)
+      }
+      const allow = known.code === 'method_not_allowed' ? { Allow: 'POST' } : undefined
+      const challenge = known.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : undefined
+      sendProblem(response, known, { ...allow, ...challenge })
+    }
+  }
+}
+
+/** Paths match in any case, as in .NET (SIGNALR N1). */
+function parseUrl(request: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  const path = (mark === -1 ? url : url.slice(0, mark)).toLowerCase()
+  return { path, query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)) }
+}

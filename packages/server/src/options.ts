@@ -1,0 +1,231 @@
+import type { IncomingMessage } from 'node:http'
+import type { Logger } from 'pino'
+import type { Store } from './channel/store.ts'
+
+/**
+ * Every bound and interval: its default, its ceiling and its unit, said once. Each is an option of
+ * `createServerChannel`, a flag of `serverchannel serve` (`--handshake-timeout-ms`), an environment variable
+ * (`SERVERCHANNEL_HANDSHAKE_TIMEOUT_MS`) and a key of its YAML file (`handshakeTimeoutMs`).
+ */
+export const limits = {
+  receivedMessageBytesMax: {
+    default: 32_768,
+    min: 256,
+    max: 16_777_216,
+    unit: 'bytes',
+    doc: 'one hub message from a client',
+  },
+  receivedFrameBytesMax: {
+    default: 131_072,
+    min: 1024,
+    max: 33_554_432,
+    unit: 'bytes',
+    doc: 'one WebSocket message from a client, which may hold several hub messages',
+  },
+  receivedFragmentsMax: {
+    default: 64,
+    min: 1,
+    max: 16_384,
+    unit: 'fragments',
+    doc: 'one WebSocket message from a client',
+  },
+  receivedMessagesPerTurn: {
+    default: 100,
+    min: 1,
+    max: 10_000,
+    unit: 'messages',
+    doc: 'hub messages of one client taken in a turn of the loop; the rest waits',
+  },
+  handshakeBytesMax: {
+    default: 4096,
+    min: 256,
+    max: 65_536,
+    unit: 'bytes',
+    doc: 'what a client may send before its handshake is whole',
+  },
+  postedBodyBytesMax: { default: 1_048_576, min: 16, max: 67_108_864, unit: 'bytes', doc: 'one posted body as JSON' },
+  requestBytesMax: {
+    default: 8_388_608,
+    min: 1024,
+    max: 268_435_456,
+    unit: 'bytes',
+    doc: 'one HTTP request that posts',
+  },
+  requestMessagesMax: { default: 10_000, min: 1, max: 1_000_000, unit: 'messages', doc: 'lines of one NDJSON request' },
+  depthMax: {
+    default: 64,
+    min: 1,
+    max: 500,
+    unit: 'levels',
+    doc: 'arrays and objects within each other, in what clients send and in posted bodies',
+  },
+  nameLengthMax: {
+    default: 256,
+    min: 16,
+    max: 4096,
+    unit: 'characters',
+    doc: 'a sender, id, user, group or connection',
+  },
+  audienceIdsMax: {
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'ids',
+    doc: 'what one message may be addressed to by name',
+  },
+  keepAliveIntervalMs: {
+    default: 15_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'the server pings a connection to which nothing was sent for this long',
+  },
+  clientTimeoutMs: {
+    default: 30_000,
+    min: 200,
+    max: 7_200_000,
+    unit: 'ms',
+    doc: 'a client that has pinged once and then is silent for this long is gone',
+  },
+  handshakeTimeoutMs: {
+    default: 15_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'from the opening of the transport to the whole handshake',
+  },
+  disconnectTimeoutMs: {
+    default: 15_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'a negotiated connection that nobody opened is forgotten',
+  },
+  closeTimeoutMs: {
+    default: 5_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'a WebSocket waits this long for the answer to its close',
+  },
+  stalledReaderMs: {
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'a client that takes nothing of what was written for this long is closed; it may come back',
+  },
+  authenticationTimeoutMs: { default: 10_000, min: 100, max: 600_000, unit: 'ms', doc: 'what `authenticate` may take' },
+  negotiatedMax: { default: 10_000, min: 1, max: 1_000_000, unit: 'connections', doc: 'negotiated and not opened yet' },
+  connectionsMax: { default: 100_000, min: 1, max: 10_000_000, unit: 'connections', doc: 'of this process' },
+  connectionsPerUserMax: { default: 1000, min: 1, max: 10_000_000, unit: 'connections', doc: 'of one user' },
+  connectionsPerAddressMax: {
+    default: 20_000,
+    min: 1,
+    max: 10_000_000,
+    unit: 'connections',
+    doc: 'from one network address; everybody behind one proxy has the same',
+  },
+  highWaterMarkBytes: {
+    default: 262_144,
+    min: 4096,
+    max: 67_108_864,
+    unit: 'bytes',
+    doc: 'a connection that holds this much which its client has not taken gets nothing more until it has',
+  },
+  chunkBytesMax: {
+    default: 65_536,
+    min: 1024,
+    max: 16_777_216,
+    unit: 'bytes',
+    doc: 'what is written to a connection in one piece, unless one message alone is larger',
+  },
+  sliceConnections: {
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'written to before other work of the process has its turn',
+  },
+  tailCountMax: { default: 10_000, min: 1, max: 10_000_000, unit: 'entries', doc: 'of the log held ready to send' },
+  tailBytesMax: {
+    default: 67_108_864,
+    min: 4096,
+    max: 68_719_476_736,
+    unit: 'bytes',
+    doc: 'of the log held ready to send',
+  },
+  historyCountMax: {
+    default: 10_000,
+    min: 0,
+    max: 1_000_000_000,
+    unit: 'entries',
+    doc: 'kept for those who come back',
+  },
+  historyBytesMax: {
+    default: 67_108_864,
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    doc: 'kept for those who come back',
+  },
+  historyAgeMaxMs: {
+    default: 86_400_000,
+    min: 0,
+    max: 31_622_400_000,
+    unit: 'ms',
+    doc: 'how long it is kept for those who come back',
+  },
+} as const
+
+export type LimitName = keyof typeof limits
+export type Limits = { readonly [Name in LimitName]: number }
+
+/** Who a client is. */
+export interface Identity {
+  /** The user id that messages are addressed to. Left out: nobody in particular. */
+  readonly user?: string
+  /** Groups that every connection of it is in. */
+  readonly groups?: readonly string[]
+  /** Milliseconds since 1970 at which the identity ends; its connections are closed within a second. */
+  readonly expiresAt?: number
+}
+
+/**
+ * Tells who sends a request, from its cookies or headers. Null refuses it with 401; so does an error, which is logged.
+ */
+export type Authenticate = (request: IncomingMessage) => Identity | null | Promise<Identity | null>
+
+/** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
+export interface ServerChannelOptions extends Partial<Limits> {
+  /** Where the log is kept: `memory:` (the default), or a store of one's own. */
+  readonly store?: string | Store
+  /** Path of the hub that clients connect to. Default `/msg`. */
+  readonly path?: string
+  /** Path of the web service that posts. Default `/api/messages`. */
+  readonly apiPath?: string
+  /** Who a client is. Left out: whoever comes from an allowed origin may connect, as nobody in particular. */
+  readonly authenticate?: Authenticate
+  /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
+  readonly apiKeys?: readonly string[]
+  /** Origins whose pages may use the channel besides the server's own, as `https://app.example.com`. */
+  readonly allowedOrigins?: readonly string[]
+  /** Serves this machine only, lets callers name their user (`?user=`) and post without a key. Default false. */
+  readonly development?: boolean
+  /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */
+  readonly logger?: Logger
+}
+
+/** The bounds with what was given put over the defaults. @throws RangeError where a number is out of its range */
+export function resolveLimits(given: Partial<Limits>): Limits {
+  const resolved = Object.entries(limits).map(([name, limit]) => {
+    const value = given[name as LimitName] ?? limit.default
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < limit.min || value > limit.max) {
+      throw new RangeError(
+        `'${name}' needs to be a number of ${limit.unit} from ${limit.min} to ${limit.max}; it is ${value}.`,
+      )
+    }
+    return [name, value]
+  })
+  return Object.fromEntries(resolved) as Limits
+}

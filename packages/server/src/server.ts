@@ -1,0 +1,260 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Logger, pino } from 'pino'
+import { type AccessOptions, isLoopbackAddress, normalizeOrigin } from './auth/access.ts'
+import { createKeyCheck } from './auth/credentials.ts'
+import type { AudienceInput } from './channel/audience.ts'
+import { Channel, type Receipt } from './channel/channel.ts'
+import { ChannelError } from './channel/channel-error.ts'
+import type { Post } from './channel/intake.ts'
+import { Posting } from './channel/posting.ts'
+import type { Store } from './channel/store.ts'
+import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
+import { attachTo } from './http/attachment.ts'
+import { sendProblem } from './http/problem.ts'
+import { Routes } from './http/routes.ts'
+import { ChannelHub } from './hub/channel-hub.ts'
+import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { MemoryStore } from './stores/memory.ts'
+import { systemClock } from './system-clock.ts'
+import { Endpoint } from './transports/endpoint.ts'
+
+/** What a post may carry besides its sender and body. */
+export type PostOptions = Pick<Post, 'bodyTypeName' | 'ttlMs' | 'id'> & { readonly except?: string | Iterable<string> }
+
+export interface ListenOptions {
+  /** 0 (the default): one that is free. */
+  readonly port?: number
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+}
+
+/** Where a channel's own server listens. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+}
+
+const API_KEY_LENGTH_MIN = 16
+
+/**
+ * Opens a channel: the log of its messages and the hub that pages connect to.
+ *
+ * @throws TypeError, RangeError where an option is not one; ChannelError `store_failed` where the store can't be opened
+ * @example
+ * const channel = await createServerChannel()
+ * channel.attach(httpServer)
+ * await channel.postMessageToAll('OrderChanged', { id: 42 })
+ */
+export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
+  const limits = resolveLimits(options)
+  const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
+  const createId = (): string => randomBytes(16).toString('base64url')
+  const store = openStore(options.store ?? 'memory:', limits)
+  const channel = new Channel({ store, clock: systemClock, limits, createId: randomUUID })
+  const development = options.development ?? false
+  const access: AccessOptions = { development, allowedOrigins: parseOrigins(options.allowedOrigins ?? []) }
+  const endpoint = new Endpoint({
+    hub: new ChannelHub(channel),
+    limits,
+    access,
+    authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    clock: systemClock,
+    logger,
+    createId,
+  })
+  const routes = new Routes({
+    channel,
+    endpoint,
+    limits,
+    access,
+    logger,
+    hubPath: parsePath('path', options.path ?? '/msg'),
+    apiPath: parsePath('apiPath', options.apiPath ?? '/api/messages'),
+    mayPost: parseApiKeys(options.apiKeys ?? [], development),
+  })
+  await channel.open()
+  return new ServerChannel({ channel, endpoint, routes, logger, development })
+}
+
+interface ServerChannelParts {
+  readonly channel: Channel
+  readonly endpoint: Endpoint
+  readonly routes: Routes
+  readonly logger: Logger
+  readonly development: boolean
+}
+
+/** A channel on a server. Made by {@link createServerChannel}. */
+export class ServerChannel {
+  readonly #parts: ServerChannelParts
+  readonly #detachers: (() => void)[] = []
+  readonly #servers: Server[] = []
+  #failedPosts = 0
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(parts: ServerChannelParts) {
+    this.#parts = parts
+    addCurrentChannel(this)
+  }
+
+  /** Connections of this process, those in the middle of their handshake included. */
+  get connectionCount(): number {
+    return this.#parts.endpoint.connectionCount
+  }
+
+  /** The log's newest position, `epoch:offset`. */
+  get position(): string {
+    return this.#parts.channel.position
+  }
+
+  /** Posts that failed and that nobody awaited. Each was logged. */
+  get failedPosts(): number {
+    return this.#failedPosts
+  }
+
+  /**
+   * Posts a message. Awaited, it rejects where that fails; not awaited, the failure is logged and counted.
+   *
+   * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, ttlMs: 60_000 })
+   */
+  post(post: Post): Posting<Receipt> {
+    const outcome = this.#parts.channel.post([post]).then(([receipt]) => {
+      if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
+      return receipt
+    })
+    return new Posting(outcome, (error) => {
+      this.#failedPosts++
+      this.#parts.logger.error({ err: error, sender: post.sender }, 'A message was not posted')
+    })
+  }
+
+  /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
+  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<Receipt> {
+    const { except, ...rest } = options
+    return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
+  }
+
+  /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
+  postMessage(
+    users: string | Iterable<string>,
+    sender: string,
+    body?: unknown,
+    options: PostOptions = {},
+  ): Posting<Receipt> {
+    const { except, ...rest } = options
+    const to: AudienceInput = except === undefined ? { users } : { users, except }
+    return this.post({ ...rest, sender, body, to })
+  }
+
+  /** From now on the group's messages are for this connection too. @returns false where there is no such connection */
+  addToGroup(connectionId: string, group: string): boolean {
+    return this.#parts.channel.joinGroup(connectionId, group)
+  }
+
+  /** @returns false where there is no such connection */
+  removeFromGroup(connectionId: string, group: string): boolean {
+    return this.#parts.channel.leaveGroup(connectionId, group)
+  }
+
+  /**
+   * Serves the channel on a server that exists: its hub, and, where keys are configured, the web service that posts. All
+   * other requests go to the server's own listeners. To be called after the framework has put its listeners there.
+   */
+  attach(server: Server): void {
+    this.#detachers.push(attachTo(server, this.#parts.routes))
+  }
+
+  /** Serves the channel on a server of its own, with `/livez` and `/readyz`. Rejects where the port can't be had. */
+  async listen({ port = 0, host = '127.0.0.1' }: ListenOptions = {}): Promise<ListenAddress> {
+    const { routes, development } = this.#parts
+    if (development && host !== 'localhost' && !isLoopbackAddress(host)) {
+      throw new TypeError(`In development mode the host is localhost or a loopback address, not '${host}'.`)
+    }
+    const server = createServer(
+      { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
+      (request, response) => {
+        if (routes.handle(request, response) || routes.handleHealth(request, response)) return
+        sendProblem(response, new ChannelError('not_found', 'There is nothing at this path.'))
+      },
+    )
+    server.maxHeadersCount = 100
+    this.attach(server)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    this.#servers.push(server)
+    const address = server.address() as AddressInfo
+    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+  }
+
+  /** Tells all clients to come back later, waits until they are gone, closes own servers and the store. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    removeCurrentChannel(this)
+    const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    await this.#parts.endpoint.close()
+    for (const server of this.#servers) server.closeIdleConnections()
+    await Promise.all(stopped)
+    await this.#parts.channel.close()
+    for (const detach of this.#detachers.splice(0)) detach()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function openStore(store: string | Store, limits: Limits): Store {
+  if (typeof store !== 'string') return store
+  if (store !== 'memory:') throw new TypeError(`There is no store '${store}'. Stores: 'memory:'.`)
+  return new MemoryStore({ ...limits, epoch: randomBytes(9).toString('base64url'), now: () => systemClock.now() })
+}
+
+/** Development mode: whoever asks is whom he says he is. */
+const nameYourself: Authenticate = (request) => {
+  const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  return user ? { user } : {}
+}
+
+function parseApiKeys(
+  keys: readonly string[],
+  development: boolean,
+): ((token: string | undefined) => boolean) | undefined {
+  for (const key of keys) {
+    if (key.length < API_KEY_LENGTH_MIN) {
+      throw new TypeError(
+        `A key in 'apiKeys' has fewer than ${API_KEY_LENGTH_MIN} characters; make one with: openssl rand -hex 24`,
+      )
+    }
+  }
+  if (keys.length > 0) return createKeyCheck(keys)
+  return development ? () => true : undefined
+}
+
+function parseOrigins(origins: readonly string[]): readonly string[] {
+  return origins.map((text) => {
+    const origin = normalizeOrigin(text)
+    if (origin === text) return origin
+    throw new TypeError(
+      `'${text}' in 'allowedOrigins' is not an origin as browsers write it, such as 'https://app.example.com'.`,
+    )
+  })
+}
+
+function parsePath(option: string, path: string): string {
+  if (/^\/[\w\-.~/]*[\w\-.~]$/.test(path)) return path.toLowerCase()
+  throw new TypeError(`'${option}' needs to begin with a slash and end without one; it is '${path}'.`)
+}

@@ -1,0 +1,136 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ServerOptions, WebSocket } from 'ws'
+import * as ws from 'ws'
+import type { Chunk } from '../channel/chunk.ts'
+import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
+import type { Limits } from '../options.ts'
+
+const TEXT_FRAME = 1
+/** Pongs wait in memory while the peer doesn't read: above this many buffered bytes, its pings get none. */
+const PONG_BUFFER_BYTES_MAX = 16_384
+
+/**
+ * Makes WebSockets of upgrade requests. The upgrade's own checks (method, key, version) are those of `ws`; bounds on
+ * frames and fragments hold from the first byte.
+ */
+export class WebSocketAcceptor {
+  readonly #server: ws.WebSocketServer
+
+  constructor(limits: Limits) {
+    const options: ServerOptions & { readonly closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      autoPong: false,
+      maxPayload: limits.receivedFrameBytesMax,
+      maxFragments: limits.receivedFragmentsMax,
+      closeTimeout: limits.closeTimeoutMs,
+    }
+    this.#server = new ws.WebSocketServer(options)
+    // A refused upgrade is answered by ws itself with 400 or 405 and the reason.
+    this.#server.on('error', () => {})
+  }
+
+  /** Completes the upgrade. `open` is called with the transport once it is one, and answers who listens to it. */
+  accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    open: (transport: Transport) => TransportListener,
+  ): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
+      const transport = new WebSocketTransport(webSocket, socket as Socket)
+      transport.listen(open(transport))
+    })
+  }
+}
+
+class WebSocketTransport implements Transport {
+  readonly name = 'WebSockets'
+  readonly transferFormats = ['Text', 'Binary'] as const
+  readonly #webSocket: WebSocket
+  readonly #socket: Socket
+  #writtenBytes = 0
+  #isEnding = false
+
+  constructor(webSocket: WebSocket, socket: Socket) {
+    this.#webSocket = webSocket
+    this.#socket = socket
+  }
+
+  listen(listener: TransportListener): void {
+    this.#webSocket.on('message', (data: ws.RawData, isBinary: boolean) => {
+      const bytes = toBuffer(data)
+      listener.onData(isBinary ? bytes : bytes.toString())
+    })
+    this.#webSocket.on('ping', (data: Buffer) => {
+      if (this.#socket.writableLength < PONG_BUFFER_BYTES_MAX) this.#webSocket.pong(data)
+    })
+    // ws ends the socket after an error, with the close code that fits; the close comes after it.
+    this.#webSocket.on('error', () => {})
+    this.#webSocket.on('close', () => {
+      this.#isEnding = true
+      listener.onClose()
+    })
+    this.#socket.on('drain', () => listener.onDrain())
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  get takenBytes(): number {
+    return this.#writtenBytes - this.#socket.writableLength
+  }
+
+  /** Straight to the socket below ws: without compression ws keeps nothing back, so the order holds. */
+  write(chunk: Chunk): void {
+    if (this.#isEnding || !this.#socket.writable) return
+    const frame = (chunk.webSocketFrame ??= frameOf(chunk.payload))
+    this.#writtenBytes += frame.length
+    this.#socket.write(frame)
+  }
+
+  close(code: CloseCode): void {
+    this.#isEnding = true
+    this.#webSocket.close(code)
+  }
+
+  abort(): void {
+    this.#isEnding = true
+    this.#webSocket.terminate()
+  }
+
+  pause(): void {
+    this.#webSocket.pause()
+  }
+
+  resume(): void {
+    this.#webSocket.resume()
+  }
+}
+
+/** Exported by ws, not by its types. */
+const { Sender } = ws as unknown as {
+  readonly Sender: { frame(data: Buffer, options: FrameOptions): readonly Buffer[] }
+}
+
+interface FrameOptions {
+  readonly fin: boolean
+  readonly rsv1: boolean
+  readonly opcode: number
+  readonly mask: boolean
+  readonly readOnly: boolean
+}
+
+function frameOf(payload: Buffer): Buffer {
+  const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode: TEXT_FRAME, mask: false, readOnly: true })
+  return Buffer.concat(parts)
+}
+
+function toBuffer(data: ws.RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
+}

@@ -1,11 +1,17 @@
-import type { Connection } from './connection.ts'
 import { EntryQueue } from './entry-queue.ts'
 import type { Slot } from './slot.ts'
+
+/** Whom an entry can be for. */
+export interface Addressee {
+  readonly id: string
+  /** An entry that was just appended is for it. @returns whether it was new to it */
+  notify(slot: Slot): boolean
+}
 
 /** All that is under one audience key: who listens, and the tail's entries for it. */
 export class AudienceKey {
   readonly name: string
-  readonly connections: Set<Connection> = new Set()
+  readonly connections: Set<Addressee> = new Set()
   /** Made with the first entry, since most keys never get one. */
   slots: EntryQueue<Slot> | undefined = undefined
 

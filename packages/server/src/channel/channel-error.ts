@@ -31,6 +31,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   message_invalid: { status: 400, retry: false, title: 'The message is not one.' },
   message_too_large: { status: 0, retry: false, title: 'A received message is too large.' },
   method_not_allowed: { status: 405, retry: false, title: 'The method is not allowed here.' },
+  no_channel: { status: 0, retry: false, title: 'There is no channel to post to.' },
   not_found: { status: 404, retry: false, title: 'There is nothing at this path.' },
   origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
   position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
@@ -39,10 +40,12 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
   request_too_large: { status: 413, retry: false, title: 'The request is too large.' },
   sender_invalid: { status: 400, retry: false, title: 'The sender is not one.' },
+  server_unreachable: { status: 0, retry: true, title: 'The server did not answer.' },
   server_shutdown: { status: 503, retry: true, title: 'The server is going down.' },
   store_failed: { status: 503, retry: true, title: 'The store did not take the message.' },
   token_rejected: { status: 401, retry: false, title: 'Connecting needs a valid token.' },
   too_many_connections: { status: 503, retry: true, title: 'There are too many connections.' },
+  too_many_posts: { status: 0, retry: true, title: 'Too many posts wait to be sent to the server.' },
   too_many_negotiations: { status: 503, retry: true, title: 'Too many connections were negotiated and not opened.' },
   ttl_invalid: { status: 400, retry: false, title: 'The ttl is not one.' },
 }
@@ -65,6 +68,7 @@ export type ErrorCode =
   | 'message_invalid'
   | 'message_too_large'
   | 'method_not_allowed'
+  | 'no_channel'
   | 'not_found'
   | 'origin_forbidden'
   | 'position_invalid'
@@ -74,10 +78,12 @@ export type ErrorCode =
   | 'request_too_large'
   | 'sender_invalid'
   | 'server_shutdown'
+  | 'server_unreachable'
   | 'store_failed'
   | 'token_rejected'
   | 'too_many_connections'
   | 'too_many_negotiations'
+  | 'too_many_posts'
   | 'ttl_invalid'
 
 /** What the world did wrong, or could not do. Its message says what to do; its code is for programs. */

@@ -6,7 +6,7 @@ import {
   type Position,
 } from '@serverchannel/protocol'
 import { audienceKeys } from './audience.ts'
-import type { AudienceKey } from './audience-keys.ts'
+import type { Addressee, AudienceKey } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
 import { Chunk } from './chunk.ts'
 import type { Entry } from './entry.ts'
@@ -56,7 +56,7 @@ export interface ConnectionInit {
  */
 type CursorState = 'live' | 'behind' | 'blocked' | 'reading' | 'closed'
 
-export class Connection {
+export class Connection implements Addressee {
   readonly id: string
   readonly user: string | undefined
   readonly codec: Codec

@@ -1,7 +1,7 @@
 import { isJsonTooDeep } from '@serverchannel/protocol'
 import { type AudienceInput, type AudienceLimits, parseAudience } from './audience.ts'
 import { ChannelError } from './channel-error.ts'
-import type { Draft } from './entry.ts'
+import { type Draft, draftBytes } from './entry.ts'
 
 /** A message as a poster writes it. */
 export interface Post {
@@ -32,17 +32,19 @@ export function toDraft(post: Post, limits: IntakeLimits, now: number, createId:
   requireName('sender_invalid', 'sender', post.sender, nameLengthMax)
   if (post.id !== undefined) requireName('id_invalid', 'id', post.id, nameLengthMax)
   if (post.bodyTypeName) requireName('message_invalid', 'bodyTypeName', post.bodyTypeName, nameLengthMax)
-  const draft: { -readonly [Key in keyof Draft]: Draft[Key] } = {
-    id: post.id ?? createId(),
+  const id = post.id ?? createId()
+  const body = encodeBody(post.body, limits)
+  return {
+    id,
     isIdempotent: post.id !== undefined,
     sender: post.sender,
-    body: encodeBody(post.body, limits),
+    bodyTypeName: post.bodyTypeName || undefined,
+    body,
     audience: parseAudience(post.to, limits),
     postedAt: now,
+    expiresAt: post.ttlMs === undefined ? undefined : now + requireTtl(post.ttlMs),
+    bytes: draftBytes(id, post.sender, body),
   }
-  if (post.bodyTypeName) draft.bodyTypeName = post.bodyTypeName
-  if (post.ttlMs !== undefined) draft.expiresAt = now + requireTtl(post.ttlMs)
-  return draft
 }
 
 /** The body as JSON text: from here on nobody can change it, and nothing later can fail on it. */

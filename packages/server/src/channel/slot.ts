@@ -1,6 +1,10 @@
 import { type Codec, formatPosition } from '@serverchannel/protocol'
 import { Chunk } from './chunk.ts'
-import { type Entry, entryBytes } from './entry.ts'
+import type { Entry } from './entry.ts'
+
+const FRAME_COPIES = 2
+/** What an entry's objects count for beyond what the envelope adds to a frame. */
+const FRAME_SAVED_BYTES = 350
 
 /** An entry's place in the tail, with what was encoded of it. */
 export class Slot {
@@ -17,7 +21,8 @@ export class Slot {
   constructor(entry: Entry, epoch: string) {
     this.offset = entry.offset
     this.entry = entry
-    this.bytes = entryBytes(entry)
+    // The frame's payload and the transport's copy with its header stay with the slot.
+    this.bytes = entry.bytes + FRAME_COPIES * (entry.bytes - FRAME_SAVED_BYTES)
     this.#epoch = epoch
   }
 
@@ -52,7 +57,7 @@ export function encodeEntry(entry: Entry, epoch: string, codec: Codec): Buffer {
   const data = codec.encodeServerMessage({
     id: entry.id,
     sender: entry.sender,
-    ...(entry.bodyTypeName ? { bodyTypeName: entry.bodyTypeName } : {}),
+    bodyTypeName: entry.bodyTypeName,
     body: entry.body,
     position: formatPosition(epoch, entry.offset),
   })

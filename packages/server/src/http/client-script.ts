@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { ChannelError } from '../channel/channel-error.ts'
-import { send } from './problem.ts'
+import { send } from '../transports/answer.ts'
 
 /** Serves the page's script for `<script src="/msg/serverchannel.js">`. Public, so pages of any allowed site may load it. */
 export class ClientScript {

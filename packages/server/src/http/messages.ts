@@ -5,7 +5,7 @@ import type { Receipt } from '../channel/channel.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Post } from '../channel/intake.ts'
 import type { Limits } from '../options.ts'
-import { send, sendJson } from './problem.ts'
+import { send, sendJson } from '../transports/answer.ts'
 import { readBody } from './request-body.ts'
 
 /** Levels that a post adds around its body. */

@@ -6,10 +6,10 @@ import { bearerToken } from '../auth/credentials.ts'
 import type { Channel } from '../channel/channel.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Limits } from '../options.ts'
+import { send, sendJson, sendProblem, toChannelError } from '../transports/answer.ts'
 import type { Endpoint } from '../transports/endpoint.ts'
 import { ClientScript } from './client-script.ts'
 import { postMessages } from './messages.ts'
-import { send, sendJson, sendProblem, toChannelError } from './problem.ts'
 
 export interface RoutesParts {
   readonly channel: Channel

@@ -1,5 +1,5 @@
 import { ChannelError } from '../channel/channel-error.ts'
-import { type Draft, type Entry, entryBytes } from '../channel/entry.ts'
+import { type Draft, type Entry, toEntry } from '../channel/entry.ts'
 import { EntryQueue } from '../channel/entry-queue.ts'
 import type { LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
 
@@ -42,9 +42,9 @@ export class MemoryStore implements Store {
         offsets.push(known)
         continue
       }
-      const entry: Entry = { ...draft, offset: this.#entries.head + 1 }
+      const entry = toEntry(draft, this.#entries.head + 1)
       this.#entries.push(entry)
-      this.#bytes += entryBytes(entry)
+      this.#bytes += entry.bytes
       if (draft.isIdempotent) this.#offsets.set(draft.id, entry.offset)
       offsets.push(entry.offset)
       entries.push(entry)
@@ -61,7 +61,7 @@ export class MemoryStore implements Store {
     let bytes = 0
     for (let i = this.#entries.indexAfter(after); i < this.#entries.count; i++) {
       const entry = this.#entries.at(i)
-      bytes += entryBytes(entry)
+      bytes += entry.bytes
       if (entries.length > 0 && (bytes > bytesMax || entries.length === countMax)) break
       entries.push(entry)
     }
@@ -85,7 +85,7 @@ export class MemoryStore implements Store {
       const fits = this.#entries.count <= historyCountMax && this.#bytes <= historyBytesMax && entry.postedAt >= oldest
       if (fits) return
       this.#entries.shift()
-      this.#bytes -= entryBytes(entry)
+      this.#bytes -= entry.bytes
       if (entry.isIdempotent) this.#offsets.delete(entry.id)
     }
   }

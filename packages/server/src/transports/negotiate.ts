@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
-import { sendJson } from '../http/problem.ts'
 import type { Identity, Limits } from '../options.ts'
+import { sendJson } from './answer.ts'
 
 const NEGOTIATE_VERSION_MAX = 1
 const AVAILABLE_TRANSPORTS = [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }]

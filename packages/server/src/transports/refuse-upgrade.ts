@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ChannelError } from '../channel/channel-error.ts'
-import { toProblem } from '../http/problem.ts'
+import { toProblem } from './answer.ts'
 
 /** Answers an upgrade request with an error and ends its connection, so that nothing of it is read as a next request. */
 export function refuseUpgrade(socket: Duplex, error: ChannelError): void {

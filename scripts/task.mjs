@@ -11,11 +11,11 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
 const tasks = { start, test, check, bench, build, format }
-const [name = '', ...args] = process.argv.slice(2)
+const [name = '', ...taskArgs] = process.argv.slice(2)
 const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
 if (!task) fail(`There is no task "${name}". Tasks: ${Object.keys(tasks).join(', ')}.`)
 requireNode()
-await task(args)
+await task(taskArgs)
 
 async function start() {
   install()
@@ -44,7 +44,7 @@ function check(args) {
     ['package server', 'publint', ['--strict', 'packages/server']],
   ]
   for (const [title, command, commandArgs] of steps) {
-    console.log(`\n▸ ${title}`)
+    console.log(`\n▸ ${String(title)}`)
     run(command, commandArgs)
   }
   if (!args.includes('--without-tests')) run('vitest', ['run'])
@@ -95,7 +95,7 @@ function requireNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const [oldestMajor, oldestMinor] = NODE_OLDEST
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return
-  fail(`ServerChannel needs Node ${NODE_OLDEST.join('.')} or newer; this is ${process.versions.node}.`)
+  fail(`ServerChannel needs Node ${oldestMajor}.${oldestMinor} or newer; this is ${process.versions.node}.`)
 }
 
 function newest(paths) {

@@ -44,7 +44,7 @@ describe('serverchannel serve', () => {
     expect((await fetch(`${url}/msg/negotiate?negotiateVersion=1`, { method: 'POST' })).status).toBe(200)
     const script = await fetch(`${url}/msg/serverchannel.js`)
     expect(script.headers.get('content-type')).toContain('javascript')
-    expect(await script.text()).toContain('ServerMessage')
+    expect(await script.text()).toContain('Terrasoft')
     expect((await fetch(`${url}/nothing`)).status).toBe(404)
   })
 
@@ -103,7 +103,7 @@ describe('serverchannel serve', () => {
     [['--config', '/nowhere/serverchannel.yaml'], {}, '/nowhere/serverchannel.yaml'],
     [['--no-such-flag'], {}, '--no-such-flag'],
   ])('says what is wrong with %j %j', async (args, environment, expected) => {
-    const { code, err } = await run(['serve', ...args], environment as Record<string, string>)
+    const { code, err } = await run(['serve', ...args], environment)
     expect(code).toBe(1)
     expect(err).toContain(expected)
     expect(err).not.toContain('    at ')

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { receive } from '../support/receiver.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const { MsgChannelUtilities } = Terrasoft.Configuration
 const open: ServerChannel[] = []
 
 async function createChannel(): Promise<{ channel: ServerChannel; url: string }> {
@@ -64,10 +65,13 @@ describe('the seed statement', () => {
     const { url } = await createChannel()
     const ann = await receive(`${url}/msg?user=ann`)
     const bob = await receive(`${url}/msg?user=bob`)
-    const { PostMessage } = Terrasoft.Configuration.MsgChannelUtilities
-    expect(await PostMessage({ CurrentUser: { Id: 'ann' } }, 'One', 'x')).toMatchObject({ connections: 1 })
-    expect(await PostMessage('bob', 'Two', 'x')).toMatchObject({ connections: 1 })
-    expect(await PostMessage(['ann', 'bob', 'ann', 'nobody'], 'Three', 'x')).toMatchObject({ connections: 2 })
+    expect(await MsgChannelUtilities.PostMessage({ CurrentUser: { Id: 'ann' } }, 'One', 'x')).toMatchObject({
+      connections: 1,
+    })
+    expect(await MsgChannelUtilities.PostMessage('bob', 'Two', 'x')).toMatchObject({ connections: 1 })
+    expect(await MsgChannelUtilities.PostMessage(['ann', 'bob', 'ann', 'nobody'], 'Three', 'x')).toMatchObject({
+      connections: 2,
+    })
     const senders = async (receiver: typeof ann): Promise<unknown[]> =>
       (await receiver.take(2)).map(({ Header }) => Header.Sender)
     expect(await senders(ann)).toEqual(['One', 'Three'])

@@ -23,7 +23,7 @@ export interface CodecReader<Data> {
 export interface Envelope {
   readonly id: string
   readonly sender: string
-  readonly bodyTypeName?: string
+  readonly bodyTypeName?: string | undefined
   /** JSON text. */
   readonly body: string
   /** As {@link formatPosition} writes it. */

@@ -39,8 +39,8 @@ class JsonReader implements CodecReader<string> {
     this.#framing = new TextFraming(limits.messageBytesMax)
   }
 
-  *read(text: string): Generator<HubMessage, void, undefined> {
-    for (const record of this.#framing.read(text)) {
+  *read(data: string): Generator<HubMessage, void, undefined> {
+    for (const record of this.#framing.read(data)) {
       const message = this.#parse(record)
       if (message) yield message
     }

@@ -51,7 +51,7 @@ const API_KEY_LENGTH_MIN = 16
 export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
   const limits = resolveLimits(options)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
-  const createId = (): string => randomBytes(16).toString('base64url')
+  const createId = createConnectionId
   const store = openStore(options.store ?? 'memory:', limits)
   const channel = new Channel({ store, clock: systemClock, limits, createId: createMessageId })
   const development = options.development ?? false
@@ -221,6 +221,11 @@ function openStore(store: string | Store, limits: Limits): Store {
   if (typeof store !== 'string') return store
   if (store !== 'memory:') throw new TypeError(`There is no store '${store}'. Stores: 'memory:'.`)
   return new MemoryStore({ ...limits, epoch: randomBytes(9).toString('base64url'), now: () => systemClock.now() })
+}
+
+/** Of connections and their tokens: 128 random bits. Source: SIGNALR 1. */
+function createConnectionId(): string {
+  return randomBytes(16).toString('base64url')
 }
 
 /**

@@ -43,7 +43,7 @@ function post(message: Post): Posting<Receipt> {
   try {
     return taker().post(message)
   } catch (error) {
-    return new Posting(Promise.reject(error), (unobserved) => {
+    return new Posting(Promise.reject(error instanceof Error ? error : new Error(String(error))), (unobserved) => {
       log().warn({ err: unobserved, sender: message.sender }, 'A message was not posted')
     })
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { ChannelError } from '../channel/channel-error.ts'
 
 export interface AccessOptions {
@@ -57,7 +57,7 @@ function isSameOrigin(origin: string, host: string | undefined, request: Incomin
   if (host === undefined || !URL.canParse(origin)) return false
   const { protocol, host: originHost, origin: normalized } = new URL(origin)
   if (normalized === 'null' || (protocol !== 'http:' && protocol !== 'https:')) return false
-  if ((request.socket as TLSSocket).encrypted === true && protocol !== 'https:') return false
+  if (request.socket instanceof TLSSocket && protocol !== 'https:') return false
   const own = `${protocol}//${host}`
   return URL.canParse(own) && new URL(own).host === originHost
 }

@@ -62,5 +62,5 @@ function toIdentity(sub: string | undefined, exp: number | undefined, groups: un
   const isList =
     Array.isArray(groups) && groups.length <= GROUPS_MAX && groups.every((name) => typeof name === 'string')
   if (groups !== undefined && !isList) return null
-  return { user: sub, expiresAt: exp * 1000, ...(isList ? { groups: groups as string[] } : {}) }
+  return { user: sub, expiresAt: exp * 1000, ...(isList ? { groups } : {}) }
 }

@@ -58,6 +58,7 @@ export class Channel implements LogFollower {
   readonly #createId: () => string
   readonly #keys = new AudienceKeys()
   readonly #tail: Tail
+  readonly #runs: Runs
   readonly #log: LogView
   readonly #connections = new Map<string, Connection>()
   #isOpen = false
@@ -71,6 +72,7 @@ export class Channel implements LogFollower {
     const runs = new Runs(tail, limits.chunkBytesMax)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
     this.#tail = tail
+    this.#runs = runs
     this.#log = {
       get epoch() {
         return tail.epoch
@@ -130,6 +132,8 @@ export class Channel implements LogFollower {
 
   onEpoch(state: LogState): void {
     this.#tail.reset(state)
+    // In the middle of a round: what is shared there is of the old epoch.
+    this.#runs.clear()
     for (const connection of this.#connections.values()) connection.epochChanged()
   }
 
@@ -152,7 +156,7 @@ export class Channel implements LogFollower {
   disconnect(connection: Connection): void {
     connection.close()
     if (this.#connections.get(connection.id) === connection) this.#connections.delete(connection.id)
-    for (const { key } of [...connection.memberships]) {
+    for (const { key } of connection.memberships.slice()) {
       connection.leave(key)
       this.#keys.release(key)
     }

@@ -75,6 +75,8 @@ export class Connection implements Addressee {
   #owesState = false
   /** Newest offset that the client was told of. */
   #toldOffset = 0
+  /** Numbers the reads of the store, so that one which was overtaken by a new epoch is known when it comes back. */
+  #readNumber = 0
 
   constructor(init: ConnectionInit) {
     this.id = init.id
@@ -177,8 +179,10 @@ export class Connection implements Addressee {
     key.connections.delete(this)
   }
 
-  /** The log was lost or rewound: what came since the cursor can't be known. */
+  /** The log was lost or rewound: what came since the cursor can't be known, and offsets from before mean nothing. */
   epochChanged(): void {
+    this.#matched = 0
+    for (const [index, { key }] of this.memberships.entries()) this.memberships[index] = { key, since: 0 }
     this.#lose('epoch-changed')
   }
 
@@ -193,15 +197,16 @@ export class Connection implements Addressee {
   }
 
   async #readStore(): Promise<void> {
+    const number = ++this.#readNumber
     let read: StoreRead
     try {
       read = await this.#log.read(this.#cursor)
     } catch (cause) {
+      if (this.#isOver(number)) return
       this.#end(new ChannelError('store_failed', 'The history could not be read; connect again.', { cause }))
       return
     }
-    // The connection can have been closed, or the log's epoch have changed, in the meantime.
-    if (this.#state !== 'reading') return
+    if (this.#isOver(number)) return
     if (read.isTrimmed) {
       this.#lose('history-trimmed')
       return
@@ -215,6 +220,11 @@ export class Connection implements Addressee {
     if (read.entries.length === 0) this.#cursor = Math.max(this.#cursor, this.#log.start)
     this.#state = 'behind'
     this.#wake()
+  }
+
+  /** The connection can have been closed while it read, or the log's epoch have changed. */
+  #isOver(readNumber: number): boolean {
+    return this.#state !== 'reading' || this.#readNumber !== readNumber
   }
 
   #isFor(entry: Entry): boolean {

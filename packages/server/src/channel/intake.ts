@@ -53,8 +53,8 @@ function encodeBody(body: unknown, { postedBodyBytesMax, depthMax }: IntakeLimit
   try {
     text = JSON.stringify(body === undefined ? null : body)
   } catch (cause) {
-    // A deep value ends in a RangeError here, a cycle or a BigInt in a TypeError.
-    if (cause instanceof RangeError) throw tooDeep(depthMax, cause)
+    // A deep value ends in a full stack here, a cycle or a BigInt in a TypeError, and `toJSON` in whatever it throws.
+    if (cause instanceof RangeError && cause.message.includes('call stack')) throw tooDeep(depthMax, cause)
     throw new ChannelError('body_not_json', `The body can't be written as JSON: ${describe(cause)}`, { cause })
   }
   if (text === undefined)
@@ -80,7 +80,7 @@ function requireName(
   max: number,
 ): void {
   if (typeof value === 'string' && value.length > 0 && value.length <= max) return
-  const found = typeof value === 'string' ? `a string of ${value.length}` : `${value === null ? 'null' : typeof value}`
+  const found = typeof value === 'string' ? `a string of ${value.length}` : value === null ? 'null' : typeof value
   throw new ChannelError(code, `'${what}' needs to be a string of 1 to ${max} characters; it is ${found}.`)
 }
 

@@ -2,7 +2,7 @@
 export interface Output {
   /** The command's result. */
   result(value: unknown, text: string): void
-  /** Something on the way, for people only; on standard error. */
+  /** Something on the way; on standard error. */
   note(text: string): void
 }
 
@@ -12,7 +12,7 @@ export function createOutput(json: boolean): Output {
       process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`)
     },
     note(text) {
-      if (!json) process.stderr.write(`${text}\n`)
+      process.stderr.write(json ? `${JSON.stringify({ note: text })}\n` : `${text}\n`)
     },
   }
 }
@@ -22,7 +22,7 @@ export function createOutput(json: boolean): Output {
  * title or the colours, or hide what else is printed.
  */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }

@@ -28,7 +28,6 @@ interface PostFlags {
 
 /** `serverchannel post`: one message, or many from standard input. */
 export function addPost(program: Command): void {
-  const collect = (value: string, list: readonly string[]): readonly string[] => [...list, value]
   program
     .command('post')
     .description('Post a message to all pages, or to those of users or groups.')
@@ -45,6 +44,10 @@ export function addPost(program: Command): void {
     .option('--ndjson', 'post many from standard input: {"sender":…,"body":…} a line')
     .option('--json', 'print receipts as JSON lines')
     .action(post)
+}
+
+function collect(value: string, list: readonly string[]): readonly string[] {
+  return [...list, value]
 }
 
 async function post(sender: string | undefined, body: string | undefined, flags: PostFlags): Promise<void> {
@@ -74,21 +77,22 @@ async function postLines(poster: HttpPoster, output: Output): Promise<void> {
   let number = 0
   let posted = 0
   const underWay: Promise<void>[] = []
+  const postLine = async (line: string, at: number): Promise<void> => {
+    try {
+      const receipt = await poster.post(parseLine(line))
+      posted++
+      output.result(receipt, `${receipt.position} ${receipt.id}`)
+    } catch (error) {
+      throw error instanceof ChannelError ? new ChannelError(error.code, `Line ${at}: ${error.message}`) : error
+    }
+  }
   const progress = setInterval(() => output.note(`${posted} posted …`), PROGRESS_MS)
   try {
     for await (const line of createInterface({ input: process.stdin })) {
       number++
       if (line.trim() === '') continue
-      const at = number
-      const posting = poster.post(parseLine(line, at)).then(
-        (receipt) => {
-          posted++
-          output.result(receipt, `${receipt.position} ${receipt.id}`)
-        },
-        (error: unknown) => {
-          throw error instanceof ChannelError ? new ChannelError(error.code, `Line ${at}: ${error.message}`) : error
-        },
-      )
+      const posting = postLine(line, number)
+      // Awaited below; until then its failure is nobody's.
       posting.catch(() => {})
       underWay.push(posting)
       if (underWay.length >= POSTS_UNDER_WAY_MAX) await underWay.shift()
@@ -100,14 +104,11 @@ async function postLines(poster: HttpPoster, output: Output): Promise<void> {
   output.note(`${posted} posted.`)
 }
 
-function parseLine(line: string, number: number): Post {
+function parseLine(line: string): Post {
   try {
     return JSON.parse(line) as Post
   } catch (cause) {
-    throw new ChannelError(
-      'request_not_json',
-      `Line ${number}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    )
+    throw new ChannelError('request_not_json', cause instanceof Error ? cause.message : String(cause))
   }
 }
 

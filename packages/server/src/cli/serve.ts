@@ -31,7 +31,6 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
     throw new SettingError(howToAuthenticate(host))
   const channel = await asSettings(() => createServerChannel(options))
   const address = await channel.listen({ host, port: values['port'] as number })
-  announce(output, address.url, values, options)
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1)
@@ -40,6 +39,7 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
     void channel.close().then(() => process.exit(0))
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)
+  announce(output, address.url, values, options)
 }
 
 function toChannelOptions(values: Readonly<Record<string, unknown>>): ServerChannelOptions {

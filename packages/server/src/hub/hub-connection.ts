@@ -113,10 +113,10 @@ export class HubConnection implements TransportListener, Outlet {
   onData(data: string | Buffer): void {
     if (this.#state !== 'handshake' && this.#state !== 'open') return
     this.#receivedAt = this.#init.clock.now()
-    const text = typeof data === 'string' ? data : this.#decode(data)
-    if (this.#state === 'handshake') this.#receiveHandshake(text)
-    else if (this.#backlog) this.#waiting.push(text)
-    else this.#receive(text)
+    const received = typeof data === 'string' ? data : this.#decode(data)
+    if (this.#state === 'handshake') this.#receiveHandshake(received)
+    else if (this.#backlog) this.#waiting.push(received)
+    else this.#receive(received)
   }
 
   onDrain(): void {

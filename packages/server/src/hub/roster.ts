@@ -79,7 +79,7 @@ export class Roster {
 
   /** Closes all connections with this reason, and ends when they are gone. Idempotent. */
   async close(error: ChannelError): Promise<void> {
-    for (const connection of [...this.#connections]) connection.close(error)
+    for (const connection of this.#connections) connection.close(error)
     this.#emptied ??= new Promise((resolve) => {
       this.#onEmpty = resolve
       if (this.#connections.size === 0) resolve()

@@ -34,6 +34,8 @@ export class MemoryStore implements Store {
   async append(drafts: readonly Draft[]): Promise<readonly number[]> {
     const follower = this.#follower
     if (!follower) throw new ChannelError('channel_closed', 'The memory store is closed.')
+    // Before as well as after: an id is forgotten when its entry is too old, also where nobody has looked since.
+    this.#trim()
     const offsets: number[] = []
     const entries: Entry[] = []
     for (const draft of drafts) {
@@ -69,6 +71,7 @@ export class MemoryStore implements Store {
   }
 
   state(): LogState {
+    this.#trim()
     return { epoch: this.#options.epoch, head: this.#entries.head, trimmedTo: this.#entries.trimmedTo }
   }
 

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process'
+import { JsonRecord } from './json-record.ts'
+
+/** What the driver has counted and measured in one phase. */
+export interface PhaseReport {
+  phase: string
+  posted: number
+  /** Deliveries: what was posted, times the connections that were ready when the phase began. */
+  expected: number
+  deliveries: number
+  lost: number
+  doubled: number
+  outOfOrder: number
+  /** Came in a later phase than the one it was posted in, which has counted it as lost. */
+  late: number
+  /** Nobody has posted it. */
+  unknown: number
+  deliveriesPerServerCpuSecond: number
+  userMicrosecondsPerDelivery: number
+  latencyP50Ms: number
+  latencyP99Ms: number
+  latencyMaxMs: number
+  payloadBytesPerDelivery: number
+  driverCpuSeconds: number
+  wallSeconds: number
+  isStalled: boolean
+}
+
+export interface DriverReport {
+  connections: number
+  failed: number
+  closed: number
+  firstFailure: string
+  refusedPosts: number
+  firstRefusal: string
+  connectsPerSecond: number
+  connectsPerServerCpuSecond: number
+  rssBytesPerConnection: number
+  phases: PhaseReport[]
+}
+
+/** Ends a run that does not end itself. */
+const RUN_MS_MAX = 240_000
+
+/** What the driver takes; `driver/options.c` says what each means and what it is when left out. */
+export interface DriverOptions {
+  port: number
+  path?: string
+  connections: number
+  hello?: string
+  ready?: string
+  pingText?: string
+  pongText?: string
+  keepalive?: string
+  serverPid?: number
+  cpu?: number | undefined
+  settleMs?: number
+  stallMs?: number
+  postRaw?: number
+  postHttp?: number
+  postBefore?: string
+  postAfter?: string
+  payloadBytes?: number
+  phase: readonly string[]
+}
+
+export async function runDriver(program: string, options: DriverOptions): Promise<DriverReport> {
+  return readReport(await outputOf(program, toFlags(options)))
+}
+
+/** `{ settleMs: 500, phase: ['a', 'b'] }` as `--settle-ms 500 --phase a --phase b`. */
+export function toFlags(options: object): string[] {
+  return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
+    if (value === undefined) return []
+    const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    const values: unknown[] = Array.isArray(value) ? value : [value]
+    return values.flatMap((one) => [flag, String(one)])
+  })
+}
+
+/** The standard output of a program that has to succeed. */
+export function outputOf(program: string, programArgs: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, programArgs, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let complaints = ''
+    let isOverdue = false
+    const timer = setTimeout(() => {
+      isOverdue = true
+      child.kill('SIGKILL')
+    }, RUN_MS_MAX)
+    const endWithUs = () => child.kill('SIGKILL')
+    process.once('exit', endWithUs)
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text))
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      process.off('exit', endWithUs)
+      if (code === 0) resolve(output)
+      else if (isOverdue) reject(new Error(`the driver was not done after ${RUN_MS_MAX / 1000} s`))
+      else reject(new Error(`the driver ended with ${signal ?? `code ${code}`}: ${complaints.trim()}`))
+    })
+  })
+}
+
+/** Why these figures cannot be used; undefined where they can. */
+export function problemOf(report: DriverReport): string | undefined {
+  if (report.failed > 0) {
+    return `${report.failed} of ${report.connections + report.failed} connections failed (${report.firstFailure || 'not ready in time'})`
+  }
+  if (report.closed > 0) return `${report.closed} of ${report.connections} connections ended (${report.firstFailure})`
+  if (report.refusedPosts > 0) return `a post was refused (${report.firstRefusal})`
+  const stalled = report.phases.find((phase) => phase.isStalled)
+  if (stalled) return `${stalled.lost} of ${stalled.expected} deliveries did not come (${stalled.phase})`
+  return undefined
+}
+
+function readReport(text: string): DriverReport {
+  const report = JsonRecord.parse(text, 'the report of the driver')
+  return {
+    connections: report.number('connections'),
+    failed: report.number('failed'),
+    closed: report.number('closed'),
+    firstFailure: report.text('firstFailure'),
+    refusedPosts: report.number('refusedPosts'),
+    firstRefusal: report.text('firstRefusal'),
+    connectsPerSecond: report.number('connectsPerSecond'),
+    connectsPerServerCpuSecond: report.number('connectsPerServerCpuSecond'),
+    rssBytesPerConnection: report.number('rssBytesPerConnection'),
+    phases: report.list('phases').map(readPhase),
+  }
+}
+
+function readPhase(phase: JsonRecord): PhaseReport {
+  const latency = phase.record('latencyMs')
+  return {
+    phase: phase.text('phase'),
+    posted: phase.number('posted'),
+    expected: phase.number('expected'),
+    deliveries: phase.number('deliveries'),
+    lost: phase.number('lost'),
+    doubled: phase.number('doubled'),
+    outOfOrder: phase.number('outOfOrder'),
+    late: phase.number('late'),
+    unknown: phase.number('unknown'),
+    deliveriesPerServerCpuSecond: phase.number('deliveriesPerServerCpuSecond'),
+    userMicrosecondsPerDelivery: phase.number('userMicrosecondsPerDelivery'),
+    latencyP50Ms: latency.number('p50'),
+    latencyP99Ms: latency.number('p99'),
+    latencyMaxMs: latency.number('max'),
+    payloadBytesPerDelivery: phase.number('payloadBytesPerDelivery'),
+    driverCpuSeconds: phase.number('driverCpuSeconds'),
+    wallSeconds: phase.number('wallSeconds'),
+    isStalled: phase.isTrue('isStalled'),
+  }
+}

@@ -1,0 +1,88 @@
+import { BODY_BYTES, type Contender } from './contenders.ts'
+import { type DriverOptions, type DriverReport, problemOf, runDriver } from './driver.ts'
+import type { Cores } from './machine.ts'
+import { type Plan, phasesOf } from './plan.ts'
+import type { ServerProcess } from './server-process.ts'
+
+/** All runs of one server with one number of connections. */
+export interface Runs {
+  server: string
+  connections: number
+  reports: DriverReport[]
+  /** Why there are no figures. */
+  problem?: string
+}
+
+export interface Bench {
+  driver: string
+  cores: Cores
+  plan: Plan
+  say: (text: string) => void
+}
+
+/**
+ * Runs every server with every number of connections, round by round: in each round all servers one after the other,
+ * so that what slows the machine down for a while slows all of them.
+ */
+export async function runRounds(
+  bench: Bench,
+  contenders: readonly Contender[],
+  sizes: readonly number[],
+): Promise<Runs[]> {
+  const all: Runs[] = []
+  for (const connections of sizes) {
+    const runs = contenders.map(({ name }): Runs => ({ server: name, connections, reports: [] }))
+    for (let round = 1; round <= bench.plan.rounds; round++) {
+      for (const [index, contender] of contenders.entries()) {
+        const mine = runs[index]
+        if (!mine || mine.problem !== undefined) continue
+        bench.say(`${connections} connections, round ${round} of ${bench.plan.rounds}: ${contender.name} … `)
+        await runOnce(bench, contender, mine)
+        bench.say(`${mine.problem ?? summaryOf(mine.reports.at(-1))}\n`)
+      }
+    }
+    all.push(...runs)
+  }
+  return all
+}
+
+/** Starts the server anew, so that memory and warm-up are the same for each run. */
+async function runOnce(bench: Bench, contender: Contender, runs: Runs): Promise<void> {
+  try {
+    const server = await contender.start(bench.cores.server)
+    try {
+      const report = await runDriver(bench.driver, optionsOf(bench, contender, server, runs.connections))
+      runs.reports.push(report)
+      const problem = problemOf(report)
+      if (problem !== undefined) runs.problem = problem
+    } finally {
+      await server.stop()
+    }
+  } catch (error) {
+    runs.problem = error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** How the driver is run against this server. */
+export function optionsOf(
+  bench: Bench,
+  contender: Contender,
+  server: ServerProcess,
+  connections: number,
+): DriverOptions {
+  return {
+    port: server.port,
+    connections,
+    serverPid: server.pid,
+    cpu: bench.cores.driver,
+    payloadBytes: BODY_BYTES,
+    settleMs: bench.plan.settleMs,
+    ...contender.driverOptions(server),
+    phase: phasesOf(bench.plan, connections),
+  }
+}
+
+function summaryOf(report: DriverReport | undefined): string {
+  const burst = report?.phases[1]
+  return burst ? `${Math.round(burst.deliveriesPerServerCpuSecond / 100) / 10}k deliveries per CPU-second` : 'nothing'
+}

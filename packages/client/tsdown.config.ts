@@ -1,0 +1,29 @@
+import { defineConfig, type UserConfig } from 'tsdown'
+
+const common = {
+  outDir: 'dist',
+  // The compiler's declarations and its build information live in dist too.
+  clean: false,
+  dts: false,
+  platform: 'browser',
+  target: 'es2022',
+  deps: { alwaysBundle: ['@serverchannel/protocol'] },
+} satisfies UserConfig
+
+export default defineConfig([
+  {
+    ...common,
+    entry: { index: 'src/index.ts', terrasoft: 'src/terrasoft.ts' },
+    format: 'esm',
+    hash: false,
+    sourcemap: true,
+    outExtensions: () => ({ js: '.js' }),
+  },
+  {
+    ...common,
+    entry: { serverchannel: 'src/script.ts' },
+    format: 'iife',
+    minify: true,
+    outputOptions: { entryFileNames: 'serverchannel.js' },
+  },
+])

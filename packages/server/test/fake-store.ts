@@ -1,0 +1,98 @@
+import type { Draft, Entry } from '../src/channel/entry.ts'
+import type { LogFollower, LogState, Store, StoreRead } from '../src/channel/store.ts'
+
+/** A log in an array whose accidents the test decides: reads that take their time, failures, lost history, new epochs. */
+export class FakeStore implements Store {
+  readonly durability = 'logged'
+  /** Made to fail the next append, or every read. */
+  appendError: unknown
+  readError: unknown
+  /** Reads and how far each one went. */
+  readonly reads: { readonly after: number; readonly count: number }[] = []
+  isClosed = false
+  #epoch: string
+  #trimmedTo = 0
+  #head = 0
+  #entries: Entry[] = []
+  #follower: LogFollower | undefined
+  #heldReads: (() => void)[] | undefined
+
+  constructor(epoch = 'epoch-1') {
+    this.#epoch = epoch
+  }
+
+  open(follower: LogFollower): Promise<LogState> {
+    this.#follower = follower
+    return Promise.resolve(this.state())
+  }
+
+  append(drafts: readonly Draft[]): Promise<readonly number[]> {
+    const error = this.appendError
+    this.appendError = undefined
+    if (error !== undefined) return Promise.reject(error as Error)
+    const entries = drafts.map((draft) => ({ ...draft, offset: ++this.#head }))
+    this.#entries.push(...entries)
+    this.#follower?.onEntries(entries)
+    return Promise.resolve(entries.map(({ offset }) => offset))
+  }
+
+  async read(after: number, countMax: number, bytesMax: number): Promise<StoreRead> {
+    if (this.#heldReads) await new Promise<void>((resolve) => this.#heldReads?.push(resolve))
+    if (this.readError !== undefined) throw this.readError as Error
+    if (after < this.#trimmedTo) return { entries: [], isTrimmed: true }
+    const entries: Entry[] = []
+    let bytes = 0
+    for (const entry of this.#entries) {
+      if (entry.offset <= after) continue
+      bytes += entry.body.length
+      if (entries.length > 0 && (bytes > bytesMax || entries.length === countMax)) break
+      entries.push(entry)
+    }
+    this.reads.push({ after, count: entries.length })
+    return { entries, isTrimmed: false }
+  }
+
+  state(): LogState {
+    return { epoch: this.#epoch, head: this.#head, trimmedTo: this.#trimmedTo }
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true
+    return Promise.resolve()
+  }
+
+  /** History up to the offset is gone. */
+  trimTo(offset: number): void {
+    this.#trimmedTo = Math.max(this.#trimmedTo, offset)
+    this.#entries = this.#entries.filter((entry) => entry.offset > offset)
+  }
+
+  /** The log is lost or rewound, and goes on under another name. */
+  beginEpoch(epoch: string, head: number): void {
+    this.#epoch = epoch
+    this.#head = head
+    this.#trimmedTo = head
+    this.#entries = []
+    this.#follower?.onEpoch(this.state())
+  }
+
+  /** Reads wait until `releaseReads`. */
+  holdReads(): void {
+    this.#heldReads ??= []
+  }
+
+  get heldReadCount(): number {
+    return this.#heldReads?.length ?? 0
+  }
+
+  releaseReads(): void {
+    const held = this.#heldReads
+    this.#heldReads = undefined
+    for (const release of held ?? []) release()
+  }
+
+  /** Lets the oldest held read go on; those after it wait. */
+  releaseOneRead(): void {
+    this.#heldReads?.shift()?.()
+  }
+}

@@ -1,0 +1,75 @@
+import { parsePosition } from '@serverchannel/protocol'
+import type { Channel } from '../src/channel/channel.ts'
+import type { ChannelError } from '../src/channel/channel-error.ts'
+import { ChannelHub } from '../src/hub/channel-hub.ts'
+import { HubConnection } from '../src/hub/hub-connection.ts'
+import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
+import { openScene } from './channel-scene.ts'
+import type { FakeClock } from './fake-clock.ts'
+import type { FakeStore } from './fake-store.ts'
+import { FakeTransport } from './fake-transport.ts'
+
+export const HANDSHAKE = '{"protocol":"json","version":1}\x1e'
+export const PING = '{"type":6}\x1e'
+
+export interface HubClientOptions {
+  readonly identity?: Identity
+  /** As in the query: `epoch:offset`, or empty; left out, the client keeps none. */
+  readonly position?: string
+  /** Whether it shakes hands at once. Default true. */
+  readonly shakesHands?: boolean
+}
+
+/** A client of the hub, over a fake transport. */
+export interface HubClient {
+  readonly hub: HubConnection
+  readonly transport: FakeTransport
+  /** Why the connection ended, each time that was said; undefined: the client left. */
+  readonly ends: (ChannelError | undefined)[]
+  /** How often it was said that the connection is gone. */
+  goneCount: number
+}
+
+export interface HubScene {
+  readonly channel: Channel
+  readonly clock: FakeClock
+  readonly store: FakeStore
+  connect(id: string, options?: HubClientOptions): HubClient
+  post(body: unknown): Promise<unknown>
+}
+
+/** The channel's hub over fakes. Bounds that the test doesn't give are the defaults. */
+export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
+  const limits = resolveLimits(given)
+  const { channel, clock, store, post } = await openScene(limits)
+  return {
+    channel,
+    clock,
+    store,
+    post: (body) => post(body),
+    connect(id, { identity = {}, position, shakesHands = true } = {}) {
+      const transport = new FakeTransport()
+      const client = {
+        transport,
+        ends: [] as (ChannelError | undefined)[],
+        goneCount: 0,
+        hub: new HubConnection({
+          id,
+          identity,
+          position: position === undefined ? undefined : (parsePosition(position) ?? null),
+          transport,
+          hub: new ChannelHub(channel),
+          limits,
+          clock,
+          onEnd: (_, error) => client.ends.push(error),
+          onGone: () => {
+            client.goneCount++
+          },
+        }),
+      }
+      transport.listen(client.hub)
+      if (shakesHands) transport.send(HANDSHAKE)
+      return client
+    },
+  }
+}

@@ -28,7 +28,8 @@ export class FakeTransport implements Transport {
     if (this.closedWith !== undefined || this.isGone) return
     this.pipe.push(chunk)
     this.bufferedBytes += chunk.payload.length
-    if (this.isTaking) this.#take(this.pipe.length)
+    // What waits from before goes first, and its end is told of: see `take`.
+    if (this.isTaking && this.pipe.length === 1) this.#take(1)
   }
 
   close(code: CloseCode): void {

@@ -1,0 +1,60 @@
+import type { Channel } from '../src/channel.ts'
+import { connect } from '../src/connect.ts'
+import type { Environment } from '../src/environment.ts'
+import type { ConnectOptions } from '../src/options.ts'
+import { FakeClock, settle } from './fake-clock.ts'
+import { FakeNetwork } from './fake-socket.ts'
+import { seededRandom } from './seeded-random.ts'
+import { channelState } from './wire.ts'
+
+/** A world in which nothing happens but what the test does. */
+export class World {
+  readonly clock = new FakeClock()
+  readonly network = new FakeNetwork()
+  /** What handlers threw. */
+  readonly reported: unknown[] = []
+  /** What a page wakes the channel with, as long as it listens. */
+  wake: (() => void) | undefined
+  readonly environment: Environment
+  /** As part of the options of whoever connects. */
+  readonly options: ConnectOptions
+
+  constructor(random: () => number = seededRandom(1)) {
+    this.environment = {
+      now: this.clock.now,
+      after: this.clock.after,
+      random,
+      reportError: (error) => this.reported.push(error),
+      onWake: (wake) => {
+        this.wake = wake
+        return () => {
+          this.wake = undefined
+        }
+      },
+    }
+    this.options = { WebSocket: this.network.WebSocket, environment: this.environment }
+  }
+
+  /** A channel whose first socket is made and not answered yet. */
+  async connecting(options: ConnectOptions = {}, url = 'http://host.test/msg'): Promise<Channel> {
+    const channel = connect(url, { ...this.options, ...options })
+    await settle()
+    return channel
+  }
+
+  /** A channel that is open, at offset 0 of epoch `e`. */
+  async opened(options: ConnectOptions = {}, url?: string): Promise<Channel> {
+    const channel = await this.connecting(options, url)
+    this.network.socket.shakeHands(channelState('e', 0))
+    return channel
+  }
+
+  /** Lets so much time pass that another attempt is made. */
+  async untilNextSocket(): Promise<void> {
+    const { length } = this.network.sockets
+    for (let waits = 0; this.network.sockets.length === length; waits++) {
+      if (waits === 100) throw new Error('No other socket was made')
+      await this.clock.pass(this.clock.nextMs ?? 0)
+    }
+  }
+}

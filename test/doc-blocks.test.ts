@@ -1,0 +1,184 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CliProcess, serve } from './support/cli-process.ts'
+import { receive } from './support/receiver.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const DEFAULT_ADDRESS = /http:\/\/127\.0\.0\.1:8787/g
+const hasCurl = spawnSync('curl', ['--version']).status === 0
+
+let server: { readonly process: CliProcess; readonly url: string }
+
+beforeAll(async () => {
+  server = await serve()
+})
+
+afterAll(async () => {
+  await server.process[Symbol.asyncDispose]()
+})
+
+/** The fenced blocks of a page in these languages. */
+function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8')
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '')
+}
+
+/** Runs a TypeScript block as a module of its own, in a process that has no channel. */
+async function runModule(
+  source: string,
+  { before = '', after = '' } = {},
+): Promise<{ code: number; out: string; err: string }> {
+  const folder = join(root, 'test/output/docs')
+  mkdirSync(folder, { recursive: true })
+  const file = join(mkdtempSync(join(folder, 'block-')), 'block.mjs')
+  const { outputText } = ts.transpileModule(`${before}\n${source}\n${after}`, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  })
+  writeFileSync(file, outputText)
+  const child = spawn(process.execPath, [file], { env: { ...process.env, SERVERCHANNEL_URL: server.url } })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data: Buffer) => {
+    out += data.toString()
+  })
+  child.stderr.on('data', (data: Buffer) => {
+    err += data.toString()
+  })
+  const [code] = (await once(child, 'close')) as [number]
+  return { code, out, err }
+}
+
+/** Commands of a page's shell blocks, without their comments. */
+function commands(page: string, beginning: string): string[] {
+  return blocks(page, 'sh')
+    .flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
+    .map((line) => line.replace(/\s+#.*$/, '').trim())
+    .filter((line) => line.startsWith(beginning) || line.includes(`| ${beginning}`))
+}
+
+/** Runs a command line as a reader would type it, against this test's server. */
+function runLine(
+  line: string,
+  environment: Record<string, string> = {},
+): { status: number | null; out: string; err: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'serverchannel-'))
+  writeFileSync(join(folder, 'messages.ndjson'), '{"sender":"A","body":1}\n{"sender":"B","body":[2]}\n')
+  const bin = join(root, 'packages/server/bin/serverchannel.js')
+  const text = line
+    .replaceAll('npx serverchannel', `'${process.execPath}' '${bin}'`)
+    .replace(DEFAULT_ADDRESS, server.url)
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', text], {
+    cwd: folder,
+    env: { ...process.env, SERVERCHANNEL_URL: server.url, ...environment },
+    encoding: 'utf8',
+    timeout: 15_000,
+  })
+  return { status, out: stdout, err: stderr }
+}
+
+describe('the README', () => {
+  const [seed = '', ownServer = '', page = ''] = blocks('README.md', 'ts')
+
+  it("posts with the seed's statement", async () => {
+    const receiver = await receive(`${server.url}/msg`)
+    expect(await runModule(seed)).toEqual({ code: 0, out: '', err: '' })
+    expect((await receiver.take(1))[0]).toMatchObject({ Header: { Sender: 'SomeMessageId' }, Body: 'My message value' })
+    await receiver.close()
+  })
+
+  it('attaches a channel to a server', async () => {
+    expect(ownServer).toContain('listen(3000)')
+    const after = 'console.log(channel.position); await channel.close(); httpServer.close()'
+    const { code, out, err } = await runModule(ownServer.replace('listen(3000)', 'listen(0)'), { after })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/:3\n$/)
+  })
+
+  it("uses the page's client", async () => {
+    const before = `
+      import { WebSocket } from 'ws'
+      globalThis.WebSocket = WebSocket
+      globalThis.location = { href: '${server.url}/' }`
+    const after = `
+      await channel.ready()
+      const heard = new Promise((resolve) => channel.onMessage(resolve))
+      await fetch('${server.url}/api/messages', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: '{"sender":"OrderChanged","body":{"id":42}}',
+      })
+      await heard
+      await channel.close()`
+    const { code, out, err } = await runModule(page, { before, after })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toBe('refresh 42\n')
+  })
+
+  it('posts from a terminal', () => {
+    for (const line of commands('README.md', 'npx serverchannel')) {
+      expect(runLine(line)).toMatchObject({ status: 0, err: '' })
+    }
+  })
+})
+
+describe('docs/authentication.md', () => {
+  it('tells who a client is', async () => {
+    const [block = ''] = blocks('docs/authentication.md', 'ts')
+    const before = `
+      import { createServerChannel } from 'serverchannel'
+      const findSession = async (cookie) =>
+        cookie === 'session=1' ? { userId: 'user-7', roles: ['sales'], endsAt: Date.now() + 60_000 } : null`
+    const after = `
+      const { url } = await channel.listen()
+      const negotiate = async (headers) =>
+        (await fetch(url + '/msg/negotiate?negotiateVersion=1', { method: 'POST', headers })).status
+      console.log(await negotiate({ Cookie: 'session=1' }), await negotiate({}))
+      await channel.close()`
+    expect(await runModule(block, { before, after })).toEqual({ code: 0, out: '200 401\n', err: '' })
+  })
+
+  it('makes a token', () => {
+    const [line = ''] = commands('docs/authentication.md', 'npx serverchannel token')
+    const result = runLine(line, { SERVERCHANNEL_USER_TOKEN_SECRET: 'x'.repeat(32) })
+    expect(result).toMatchObject({ status: 0, err: '' })
+    expect(result.out.split('.')).toHaveLength(3)
+  })
+})
+
+describe('docs/command-line.md', () => {
+  const page = 'docs/command-line.md'
+
+  it.each(commands(page, 'npx serverchannel post'))('%s', (line) => {
+    expect(runLine(line)).toMatchObject({ status: 0 })
+  })
+
+  it.each(commands(page, 'npx serverchannel listen'))('%s', async (line) => {
+    const args = line.split(/\s+/).slice(2)
+    await using listener = new CliProcess(args, { SERVERCHANNEL_URL: server.url })
+    await listener.note('open')
+  })
+
+  it('serves with a settings file', async () => {
+    const [yaml = ''] = blocks('docs/options.md', 'yaml')
+    const file = join(mkdtempSync(join(tmpdir(), 'serverchannel-')), 'serverchannel.yaml')
+    writeFileSync(file, yaml)
+    const { process: served, url } = await serve(['--config', file])
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    await served[Symbol.asyncDispose]()
+  })
+})
+
+describe('docs/http-api.md', () => {
+  it.skipIf(!hasCurl)('posts with curl', () => {
+    const [line = ''] = commands('docs/http-api.md', 'curl')
+    const { status, out } = runLine(line)
+    expect(status).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ durability: 'memory', connections: 0 })
+  })
+})

@@ -1,13 +1,12 @@
 /** What a column holds. */
-export type SqlValue = string | number | null
+type SqlValue = string | number | null
 
 /** SQLite as this example uses it: `node:sqlite` where there is one, else `libsql`. */
 export interface Database {
   /** Runs statements that take no values. */
   exec(sql: string): void
   run(sql: string, ...values: SqlValue[]): { readonly changes: number }
-  /** The first row; undefined where there is none. The caller's SQL says what a row holds. */
-  get<Row>(sql: string, ...values: SqlValue[]): Row | undefined
+  /** The rows that a query finds; it says what they hold. */
   all<Row>(sql: string, ...values: SqlValue[]): Row[]
   /** Runs `change` whole or, where it throws, not at all. */
   transaction<Result>(change: () => Result): Result
@@ -19,7 +18,6 @@ interface Library {
   exec(sql: string): unknown
   prepare(sql: string): {
     run(...values: SqlValue[]): { changes: number | bigint }
-    get(...values: SqlValue[]): unknown
     all(...values: SqlValue[]): unknown[]
   }
   close(): unknown
@@ -32,7 +30,6 @@ export async function openDatabase(file: string): Promise<Database> {
   const database: Database = {
     exec: (sql) => void library.exec(sql),
     run: (sql, ...values) => ({ changes: Number(library.prepare(sql).run(...values).changes) }),
-    get: <Row>(sql: string, ...values: SqlValue[]) => library.prepare(sql).get(...values) as Row | undefined,
     all: <Row>(sql: string, ...values: SqlValue[]) => library.prepare(sql).all(...values) as Row[],
     transaction(change) {
       library.exec('BEGIN IMMEDIATE')

@@ -15,7 +15,7 @@ export interface Order {
   readonly approvedAt: string | null
 }
 
-export interface OrderLine {
+interface OrderLine {
   readonly line: number
   readonly product: string
   readonly quantity: number
@@ -67,7 +67,7 @@ export class Orders {
 
   /** @throws Problem 404 */
   get(id: number): OrderWithLines {
-    const order = this.#database.get<Order>(`SELECT ${orderColumns} FROM orders WHERE id = ?`, id)
+    const [order] = this.#database.all<Order>(`SELECT ${orderColumns} FROM orders WHERE id = ?`, id)
     if (!order) throw new Problem(404, `There is no order ${id}.`)
     const lines = this.#database.all<OrderLine>(
       'SELECT line, product, quantity, price_cents AS "priceCents" FROM order_lines WHERE order_id = ? ORDER BY line',
@@ -128,7 +128,7 @@ export class Orders {
   }
 
   #seedIfEmpty(): void {
-    if (this.#database.get('SELECT id FROM orders LIMIT 1')) return
+    if (this.list().length > 0) return
     for (const { id, customer, owner, totalCents, lines } of seedOrders) {
       this.#database.run(
         'INSERT INTO orders (id, customer, owner, total_cents) VALUES (?, ?, ?, ?)',

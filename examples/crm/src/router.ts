@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { Problem } from './problem.ts'
 
-export interface Call {
+interface Call {
   /** What stood in the place of `:name` in the route's path. */
   param(name: string): string
   /** The same as a whole number. @throws Problem 404 where it is none */

@@ -55,5 +55,6 @@ export class UserWindow {
 }
 
 export async function closeAll(): Promise<void> {
-  for (const close of closers.splice(0).toReversed()) await close()
+  // The last one first: windows before their server.
+  for (let close = closers.pop(); close; close = closers.pop()) await close()
 }

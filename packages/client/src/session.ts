@@ -73,6 +73,8 @@ export class Session {
         this.#socket.send(encodeHandshakeRequest({ protocol: 'json', version: 1 }))
         return
       case 'handshaking text':
+        this.#read(detail)
+        return
       case 'running text':
         this.#heard()
         this.#read(detail)

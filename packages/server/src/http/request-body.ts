@@ -1,22 +1,34 @@
 import type { IncomingMessage } from 'node:http'
 import { ChannelError } from '../channel/channel-error.ts'
 
-/** Reads a request's whole body. @throws ChannelError `request_too_large`, before more than that is in memory */
-export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length
-    if (bytes > bytesMax) throw tooLarge(bytesMax)
-    parts.push(part)
-  }
-  return Buffer.concat(parts, bytes)
-}
-
-function tooLarge(bytesMax: number): ChannelError {
-  return new ChannelError(
-    'request_too_large',
-    `The request has more than the ${bytesMax} bytes that 'requestBytesMax' allows.`,
-  )
+/**
+ * Reads a request's whole body.
+ *
+ * @throws ChannelError `request_too_large`, before more than that is in memory; the rest is read and dropped, so that the
+ * answer reaches a client that is still sending. An Error where the client went away.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let bytes = 0
+    const refuse = (): void => {
+      parts.length = 0
+      request.removeAllListeners('data')
+      request.resume()
+      const limit = `the ${bytesMax} bytes that 'requestBytesMax' allows`
+      reject(new ChannelError('request_too_large', `The request has more than ${limit}.`))
+    }
+    request.on('end', () => resolve(Buffer.concat(parts, bytes)))
+    request.on('error', reject)
+    request.on('close', () => reject(new Error('The client went away while its request was read')))
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
+      refuse()
+      return
+    }
+    request.on('data', (part: Buffer) => {
+      bytes += part.length
+      if (bytes > bytesMax) refuse()
+      else parts.push(part)
+    })
+  })
 }

@@ -99,7 +99,7 @@ export class Routes {
       await run()
     } catch (error) {
       // A client that went away while its request was read has nobody to answer.
-      if (request.destroyed && !request.complete && !(error instanceof ChannelError)) return
+      if (request.destroyed && !(error instanceof ChannelError)) return
       const known = toChannelError(error)
       if (known.code === 'internal' || known.code === 'store_failed') {
         this.#parts.logger.error({ err: known.cause ?? known }, known.message)

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ChannelError, errorKinds } from '../channel/channel-error.ts'
 
 /** The body of an error's answer. Source: RFC 9457. */
@@ -52,7 +52,7 @@ export function send(
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
-    ...(response.req.complete ? {} : { Connection: 'close' }),
+    ...(hasUnreadBody(response.req) ? { Connection: 'close' } : {}),
     ...headers,
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)
@@ -62,4 +62,8 @@ export function send(
 export function toChannelError(error: unknown): ChannelError {
   if (error instanceof ChannelError) return error
   return new ChannelError('internal', 'Something went wrong inside the server; its log says what.', { cause: error })
+}
+
+function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
+  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 }

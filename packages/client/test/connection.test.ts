@@ -1,0 +1,571 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Channel, ChannelError } from '../src/index.ts'
+import { settle } from './fake-clock.ts'
+import { World } from './harness.ts'
+import { CLOSE, channelState, foreignMessage, hubMessage, PING, serverMessage } from './wire.ts'
+
+let world: World
+
+beforeEach(() => {
+  world = new World()
+})
+
+/** What the channel tells of itself, in order. */
+function watch(channel: Channel): string[] {
+  const told: string[] = []
+  channel.onStateChange((state, { previous, error }) =>
+    told.push(`${previous} → ${state}${error ? `: ${error.code}` : ''}`),
+  )
+  channel.onError(({ code }) => told.push(code))
+  return told
+}
+
+describe('the state', () => {
+  it('is connecting, open, reconnecting, open, closed', async () => {
+    const channel = await world.connecting()
+    const told = watch(channel)
+    expect(channel.state).toBe('connecting')
+    world.network.socket.shakeHands(channelState('e', 0))
+    expect(channel.state).toBe('open')
+    world.network.socket.drop()
+    expect(channel.state).toBe('reconnecting')
+    await world.untilNextSocket()
+    world.network.socket.shakeHands(channelState('e', 0, { recovered: true }))
+    await channel.close()
+    expect(channel.state).toBe('closed')
+    expect(told).toEqual([
+      'connecting → open',
+      'open → reconnecting: connection_lost',
+      'connection_lost',
+      'reconnecting → open',
+      'open → closed',
+    ])
+  })
+
+  it('stays connecting while the first attempts fail', async () => {
+    const channel = await world.connecting()
+    const told = watch(channel)
+    world.network.socket.drop()
+    await world.untilNextSocket()
+    world.network.socket.accept()
+    world.network.socket.drop(1011, 'no')
+    expect(channel.state).toBe('connecting')
+    expect(told).toEqual(['connection_failed', 'connection_failed'])
+  })
+
+  it('is not open before the server says that everything came', async () => {
+    const channel = await world.opened()
+    world.network.socket.drop()
+    await world.untilNextSocket()
+    world.network.socket.shakeHands(serverMessage('A', 1, 'e:1'))
+    for (let n = 2; n < 10; n++) {
+      await world.clock.pass(1_500)
+      world.network.socket.receive(serverMessage('A', n, `e:${n}`))
+      expect(channel.state).toBe('reconnecting')
+    }
+    world.network.socket.receive(channelState('e', 9, { recovered: true }))
+    expect(channel.state).toBe('open')
+  })
+
+  it('is open two seconds after the handshake of a server that says nothing', async () => {
+    const channel = await world.connecting()
+    world.network.socket.shakeHands()
+    await world.clock.pass(1_999)
+    expect(channel.state).toBe('connecting')
+    await world.clock.pass(1)
+    expect(channel.state).toBe('open')
+  })
+
+  it('is open with the first message of a server without positions', async () => {
+    const channel = await world.connecting()
+    world.network.socket.shakeHands(foreignMessage('A', 1))
+    expect(channel.state).toBe('open')
+    expect(channel.position).toBeUndefined()
+  })
+
+  it('is told with what became of the messages that were missed', async () => {
+    const channel = await world.opened()
+    const told: unknown[][] = []
+    channel.onStateChange((state, { recovered, reason }) => told.push([state, recovered, reason]))
+    for (const outcome of [{ recovered: true }, { recovered: false, reason: 'history-trimmed' }, {}] as const) {
+      world.network.socket.drop()
+      await world.untilNextSocket()
+      world.network.socket.shakeHands(channelState('e', 5, outcome))
+    }
+    expect(told.filter((change) => change[0] === 'open')).toEqual([
+      ['open', true, undefined],
+      ['open', false, 'history-trimmed'],
+      ['open', undefined, undefined],
+    ])
+  })
+
+  it('handlers end with their signal', async () => {
+    const channel = await world.connecting()
+    const stopping = new AbortController()
+    const told: unknown[] = []
+    channel.onStateChange((state) => told.push(state), stopping)
+    channel.onError((error) => told.push(error), stopping)
+    channel.onGap((gap) => told.push(gap), stopping)
+    stopping.abort()
+    world.network.socket.shakeHands(channelState('e', 0))
+    world.network.socket.drop()
+    expect(told).toEqual([])
+  })
+})
+
+describe('after a lost connection', () => {
+  it.each([1000, 1001, 1005, 1006, 1011, 1012, 4000, 4401, 4403])('with code %i it connects again', async (code) => {
+    await world.opened()
+    world.network.socket.drop(code)
+    await world.untilNextSocket()
+    expect(world.network.sockets).toHaveLength(2)
+  })
+
+  it('the first attempt comes within 300 ms, later ones later, up to 30 s, for ever', async () => {
+    const delays: number[] = []
+    // The largest random part, so that the wait is its ceiling.
+    world = new World(() => 1)
+    await world.opened()
+    world.network.socket.drop()
+    for (let attempt = 0; attempt < 60; attempt++) {
+      delays.push(world.clock.nextMs ?? Number.NaN)
+      await world.untilNextSocket()
+      world.network.socket.drop()
+    }
+    expect(delays.slice(0, 9)).toEqual([300, 600, 1200, 2400, 4800, 9600, 19_200, 30_000, 30_000])
+    expect(new Set(delays.slice(7))).toEqual(new Set([30_000]))
+    world.network.socket.drop()
+    expect(world.clock.nextMs).toBe(30_000)
+  })
+
+  it('the waits follow the options', async () => {
+    world = new World(() => 1)
+    await world.opened({ reconnectDelayMs: 10, reconnectDelayMsMax: 25 })
+    const delays: unknown[] = []
+    for (let attempt = 0; attempt < 4; attempt++) {
+      world.network.socket.drop()
+      delays.push(world.clock.nextMs)
+      await world.untilNextSocket()
+    }
+    expect(delays).toEqual([10, 20, 25, 25])
+  })
+
+  it('each wait is a random part of its ceiling', async () => {
+    const parts = [0, 0.25, 0.5, 0.999]
+    let drawn = 0
+    world = new World(() => parts[drawn++ % parts.length] ?? 0)
+    await world.opened()
+    const delays: unknown[] = []
+    for (let attempt = 0; attempt < 4; attempt++) {
+      world.network.socket.drop()
+      delays.push(world.clock.nextMs)
+      await world.untilNextSocket()
+    }
+    expect(delays).toEqual([0, 150, 600, 2397.6])
+  })
+
+  it('the waits begin small again once a connection was open', async () => {
+    world = new World(() => 1)
+    await world.opened()
+    for (let attempt = 0; attempt < 6; attempt++) {
+      world.network.socket.drop()
+      await world.untilNextSocket()
+    }
+    world.network.socket.shakeHands(channelState('e', 0, { recovered: true }))
+    world.network.socket.drop()
+    expect(world.clock.nextMs).toBe(300)
+  })
+
+  it('a handshake alone does not make them small: the server may fall over right after it', async () => {
+    world = new World(() => 1)
+    await world.opened()
+    const delays: unknown[] = []
+    for (let attempt = 0; attempt < 4; attempt++) {
+      world.network.socket.drop()
+      delays.push(world.clock.nextMs)
+      await world.untilNextSocket()
+      world.network.socket.shakeHands()
+    }
+    expect(delays).toEqual([300, 600, 1200, 2400])
+  })
+
+  it('a server whose data cannot be read is asked ever more rarely', async () => {
+    world = new World(() => 1)
+    await world.opened()
+    const delays: unknown[] = []
+    for (let attempt = 0; attempt < 4; attempt++) {
+      world.network.socket.receive('no JSON\u001e')
+      delays.push(world.clock.nextMs)
+      await world.untilNextSocket()
+      world.network.socket.shakeHands(channelState('e', 0, { recovered: true }))
+    }
+    expect(delays).toEqual([300, 600, 1200, 2400])
+  })
+
+  it('there are never two sockets at a time', async () => {
+    const channel = await world.opened()
+    for (let cut = 0; cut < 20; cut++) {
+      if (cut % 3 === 0) world.network.socket.drop()
+      else if (cut % 3 === 1) await world.clock.pass(31_000)
+      else world.network.socket.receive(hubMessage({ type: 7, allowReconnect: true }))
+      channel.reconnect()
+      world.wake?.()
+      await settle()
+      world.network.socket.shakeHands(channelState('e', 0, { recovered: true }))
+    }
+    expect(world.network.liveMax).toBe(1)
+    expect(world.network.sockets.length).toBeGreaterThan(20)
+  })
+
+  it('late events of an old socket change nothing', async () => {
+    const channel = await world.opened()
+    const got: unknown[] = []
+    channel.onMessage(({ Body }) => got.push(Body))
+    const old = world.network.socket
+    old.answersClose = false
+    // Half open: nothing came for too long, and the socket does not say that it is gone.
+    await world.clock.pass(31_000)
+    await settle()
+    const { socket } = world.network
+    expect(socket).not.toBe(old)
+    socket.shakeHands(channelState('e', 0, { recovered: true }))
+    const told = watch(channel)
+    old.receive(serverMessage('A', 'late', 'e:1'))
+    old.receive(hubMessage({ type: 7 }))
+    old.accept()
+    old.drop()
+    expect(got).toEqual([])
+    expect(told).toEqual([])
+    expect(channel.state).toBe('open')
+    expect(socket.isLive).toBe(true)
+    socket.receive(serverMessage('A', 'on time', 'e:1'))
+    expect(got).toEqual(['on time'])
+  })
+
+  it('reconnect() tries at once, and leaves a connection that works alone', async () => {
+    world = new World(() => 1)
+    const channel = await world.opened()
+    channel.reconnect()
+    await settle()
+    expect(world.network.sockets).toHaveLength(1)
+    for (let attempt = 0; attempt < 8; attempt++) {
+      world.network.socket.drop()
+      await world.untilNextSocket()
+    }
+    world.network.socket.drop()
+    expect(world.clock.nextMs).toBe(30_000)
+    channel.reconnect()
+    channel.reconnect()
+    await settle()
+    expect(world.network.sockets).toHaveLength(10)
+    world.network.socket.drop()
+    expect(world.clock.nextMs).toBe(300)
+  })
+
+  it('a page that wakes tries at once', async () => {
+    await world.opened()
+    world.network.socket.drop()
+    world.wake?.()
+    await settle()
+    expect(world.network.sockets).toHaveLength(2)
+  })
+})
+
+describe('silence', () => {
+  it('of 30 s ends the connection', async () => {
+    const channel = await world.opened()
+    const told = watch(channel)
+    await world.clock.pass(29_999)
+    expect(channel.state).toBe('open')
+    await world.clock.pass(1)
+    expect(told).toEqual(['open → reconnecting: server_timeout', 'server_timeout'])
+    expect(world.network.sockets[0]?.isLive).toBe(false)
+  })
+
+  it.each([
+    ['a ping', PING],
+    ['a message', serverMessage('A', 1, 'e:1')],
+    ['a piece of one', '{"type"'],
+  ])('is broken by %s', async (_name, data) => {
+    const channel = await world.opened()
+    await world.clock.pass(29_000)
+    world.network.socket.receive(data)
+    await world.clock.pass(29_999)
+    expect(channel.state).toBe('open')
+    await world.clock.pass(1)
+    expect(channel.state).toBe('reconnecting')
+  })
+
+  it('of the page is broken by a ping every 15 s', async () => {
+    await world.opened()
+    const { socket } = world.network
+    for (let turn = 1; turn <= 8; turn++) {
+      await world.clock.pass(15_000)
+      socket.receive(PING)
+      expect(socket.sent).toHaveLength(2 + turn)
+    }
+    expect(new Set(socket.sent.slice(1))).toEqual(new Set([PING]))
+  })
+
+  it('of the page is broken by answers to what comes, where a hidden page has its timers held up', async () => {
+    await world.opened()
+    const { socket } = world.network
+    for (let turn = 1; turn <= 4; turn++) {
+      world.clock.jump(15_000)
+      socket.receive(PING)
+      expect(socket.sent).toHaveLength(2 + turn)
+      socket.receive(PING)
+      expect(socket.sent).toHaveLength(2 + turn)
+    }
+  })
+
+  it('during sleep ends the connection when the page wakes', async () => {
+    const channel = await world.opened()
+    world.clock.jump(3_600_000)
+    expect(channel.state).toBe('open')
+    world.wake?.()
+    expect(channel.state).toBe('reconnecting')
+  })
+
+  it('is measured anew when the clock is set back', async () => {
+    const channel = await world.opened()
+    world.clock.jump(-3_600_000)
+    // The timers are still set to the old time: something wakes the page.
+    world.wake?.()
+    await world.clock.pass(30_000)
+    expect(channel.state).toBe('reconnecting')
+  })
+
+  it('of a server that does not accept ends the attempt after 15 s', async () => {
+    const channel = await world.connecting()
+    const told = watch(channel)
+    await world.clock.pass(14_999)
+    expect(told).toEqual([])
+    await world.clock.pass(1)
+    expect(told).toEqual(['handshake_timeout'])
+    expect(world.network.sockets[0]?.isLive).toBe(false)
+  })
+
+  it('after the handshake request ends the attempt too, with the time since its beginning', async () => {
+    const channel = await world.connecting({ handshakeTimeoutMs: 1_000 })
+    const told = watch(channel)
+    await world.clock.pass(600)
+    world.network.socket.accept()
+    await world.clock.pass(400)
+    expect(told).toEqual(['handshake_timeout'])
+  })
+})
+
+describe('the server ends it', () => {
+  it('for now: the channel connects again', async () => {
+    const channel = await world.opened()
+    const errors: ChannelError[] = []
+    channel.onError((error) => errors.push(error))
+    world.network.socket.receive(hubMessage({ type: 7, error: 'Going down.', allowReconnect: true }))
+    expect(channel.state).toBe('reconnecting')
+    expect(world.network.socket.isLive).toBe(false)
+    expect(errors.map(({ code, message }) => [code, message.includes('Going down.')])).toEqual([
+      ['connection_lost', true],
+    ])
+    await world.untilNextSocket()
+  })
+
+  it.each([
+    ['with a reason', hubMessage({ type: 7, error: 'Account disabled.' }), 'Account disabled.'],
+    ['without one', CLOSE, 'for good.'],
+    ['and says so', hubMessage({ type: 7, allowReconnect: false }), 'for good.'],
+  ])('for good %s: the channel is closed and makes no attempt', async (_name, record, text) => {
+    const channel = await world.opened()
+    const told = watch(channel)
+    const errors: ChannelError[] = []
+    channel.onError((error) => errors.push(error))
+    world.network.socket.receive(record)
+    expect(told).toEqual(['open → closed: closed_by_server', 'closed_by_server'])
+    expect(errors[0]?.message).toContain(text)
+    channel.reconnect()
+    await world.clock.pass(3_600_000)
+    expect(world.network.sockets).toHaveLength(1)
+    expect(world.clock.pending).toBe(0)
+    expect(world.wake).toBeUndefined()
+    await expect(channel.ready()).rejects.toBe(errors[0])
+  })
+
+  it('in the handshake: the channel is closed', async () => {
+    const channel = await world.connecting()
+    const told = watch(channel)
+    world.network.socket.accept()
+    world.network.socket.receive('{"error":"The protocol \'json\' is not supported."}\u001e')
+    expect(told).toEqual(['connecting → closed: handshake_refused', 'handshake_refused'])
+    await world.clock.pass(3_600_000)
+    expect(world.network.sockets).toHaveLength(1)
+  })
+
+  it('in the handshake because it goes down: the channel connects again', async () => {
+    const channel = await world.connecting()
+    const told = watch(channel)
+    world.network.socket.accept()
+    world.network.socket.receive('{"error":"Handshake was canceled."}\u001e')
+    expect(told).toEqual(['connection_failed'])
+    await world.untilNextSocket()
+  })
+
+  it('with nobody listening for errors: that is reported', async () => {
+    await world.opened()
+    world.network.socket.drop()
+    expect(world.reported).toEqual([])
+    await world.untilNextSocket()
+    world.network.socket.shakeHands(CLOSE)
+    expect(world.reported).toMatchObject([{ name: 'ChannelError', code: 'closed_by_server' }])
+  })
+})
+
+describe('an attempt that cannot be made', () => {
+  it('for want of a token is made again, with the cause told', async () => {
+    const cause = new Error('401')
+    const errors: ChannelError[] = []
+    let isUp = false
+    const channel = await world.connecting({ accessToken: () => (isUp ? 'token' : Promise.reject(cause)) })
+    channel.onError((error) => errors.push(error))
+    await world.clock.pass(10_000)
+    expect(errors.length).toBeGreaterThan(2)
+    expect(errors.every((error) => error.code === 'access_token_failed' && error.cause === cause)).toBe(true)
+    isUp = true
+    await world.untilNextSocket()
+    expect(world.network.socket.url.searchParams.get('access_token')).toBe('token')
+  })
+
+  it('because the function for tokens throws at once reaches handlers that are added after connect()', async () => {
+    const channel = world.connecting({
+      accessToken: () => {
+        throw new Error('bug')
+      },
+    })
+    const told = watch(await channel)
+    await world.clock.pass(1_000)
+    expect(told[0]).toBe('access_token_failed')
+  })
+
+  it('because there can be no socket is made again', async () => {
+    const cause = new Error('SecurityError')
+    world.network.failure = cause
+    const channel = await world.connecting()
+    const errors: ChannelError[] = []
+    channel.onError((error) => errors.push(error))
+    await world.clock.pass(1_000)
+    expect(errors[0]).toMatchObject({ code: 'connection_failed', cause })
+    world.network.failure = undefined
+    await world.untilNextSocket()
+  })
+
+  it('because the channel was closed while the token was on its way is not made', async () => {
+    let give: (token: string) => void = () => {}
+    const channel = await world.connecting({
+      accessToken: () =>
+        new Promise((resolve) => {
+          give = resolve
+        }),
+    })
+    await channel.close()
+    give('late')
+    await settle()
+    expect(world.network.sockets).toHaveLength(0)
+  })
+})
+
+describe('close', () => {
+  it('says so to the server, closes the socket, and resolves when that is gone', async () => {
+    const channel = await world.opened()
+    const { socket } = world.network
+    socket.answersClose = false
+    let isClosed = false
+    const closing = channel.close().then(() => {
+      isClosed = true
+    })
+    await settle()
+    expect(socket.sent.at(-1)).toBe(CLOSE)
+    expect(socket.state).toBe('closing')
+    expect(channel.state).toBe('closed')
+    expect(isClosed).toBe(false)
+    socket.drop(1000)
+    await closing
+    expect(world.clock.pending).toBe(0)
+    expect(world.wake).toBeUndefined()
+  })
+
+  it('waits a second at most for a socket that does not answer', async () => {
+    const channel = await world.opened()
+    world.network.socket.answersClose = false
+    const closing = channel.close()
+    await world.clock.pass(1_000)
+    await closing
+  })
+
+  it('may be called again and again, in any state', async () => {
+    const open = await world.opened()
+    await Promise.all([open.close(), open.close()])
+    await open.close()
+    const connecting = await world.connecting()
+    await connecting.close()
+    expect(world.network.socket.isLive).toBe(false)
+    const waiting = await world.opened()
+    world.network.socket.drop()
+    await waiting.close()
+    await world.clock.pass(3_600_000)
+    expect(world.network.sockets).toHaveLength(3)
+    expect(world.clock.pending).toBe(0)
+  })
+
+  it('is what `await using` does', async () => {
+    const channel = await world.opened()
+    await channel[Symbol.asyncDispose]()
+    expect(channel.state).toBe('closed')
+  })
+
+  it('may be called by a handler that is told of the loss', async () => {
+    const channel = await world.opened()
+    channel.onStateChange((state) => {
+      if (state === 'reconnecting') void channel.close()
+    })
+    world.network.socket.drop()
+    expect(channel.state).toBe('closed')
+    await world.clock.pass(60_000)
+    expect(world.network.sockets).toHaveLength(1)
+    expect(world.reported).toEqual([])
+  })
+})
+
+describe('ready', () => {
+  it('resolves when the channel is open, at once where it is', async () => {
+    const channel = await world.connecting()
+    let isReady = false
+    const ready = channel.ready().then(() => {
+      isReady = true
+    })
+    world.network.socket.shakeHands()
+    await settle()
+    expect(isReady).toBe(false)
+    world.network.socket.receive(channelState('e', 0))
+    await ready
+    await channel.ready()
+  })
+
+  it('rejects where the channel is closed instead', async () => {
+    const channel = await world.connecting()
+    const ready = channel.ready()
+    const rejected = expect(ready).rejects.toMatchObject({ code: 'channel_closed' })
+    await channel.close()
+    await rejected
+    await expect(channel.ready()).rejects.toMatchObject({ code: 'channel_closed' })
+  })
+
+  it("rejects with the signal's reason", async () => {
+    const channel = await world.connecting()
+    const stopping = new AbortController()
+    const reason = new Error('enough')
+    const rejected = expect(channel.ready({ signal: stopping.signal })).rejects.toBe(reason)
+    await settle()
+    stopping.abort(reason)
+    await rejected
+    await expect(channel.ready({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+})

@@ -31,8 +31,8 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const window of windows.splice(0)) await window.close()
   await crm.kill('SIGTERM')
+  for (const window of windows.splice(0)) await window.close()
 })
 
 /** A window of its own, as this user, with the channel open. */

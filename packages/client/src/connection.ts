@@ -99,7 +99,6 @@ export class Connection {
         return
       case 'catching-up due':
       case 'catching-up caught-up':
-        this.#hasOpened = true
         this.#enter('open')
         return
       case 'shaking wake':
@@ -215,6 +214,7 @@ export class Connection {
     if (phase !== 'waiting') this.#timer?.stop()
     if (phase === 'closed') this.#stopWaking()
     this.#phase = phase
+    this.#hasOpened ||= phase === 'open'
     const { state } = this
     if (state !== previous) this.#listener.onStateChange(state, previous, error)
     if (error) this.#listener.onError(error)

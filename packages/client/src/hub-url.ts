@@ -26,3 +26,9 @@ export function attemptUrl(hub: URL, position: string, accessToken: string | und
   if (accessToken) url.searchParams.set('access_token', accessToken)
   return url.href
 }
+
+/** The url of a hub in development mode, where a caller may name its user. */
+export function withUser(url: string, user: string | undefined): string {
+  if (user === undefined) return url
+  return `${url}${url.includes('?') ? '&' : '?'}user=${encodeURIComponent(user)}`
+}

@@ -1,6 +1,7 @@
 // The build for `<script src="/msg/serverchannel.js">`: two globals, and no connection before one is needed.
 import type { Channel } from './channel.ts'
 import { connect } from './connect.ts'
+import { withUser } from './hub-url.ts'
 import type { ConnectOptions } from './options.ts'
 import { readScriptSettings } from './script-settings.ts'
 import { installTerrasoft } from './terrasoft.ts'
@@ -9,6 +10,8 @@ const script = typeof document === 'object' ? document.currentScript : null
 const { name, url, user } = readScriptSettings(script && 'src' in script ? script : undefined)
 
 Object.assign(globalThis, {
-  ServerChannel: { connect: (hubUrl = url, options?: ConnectOptions): Channel => connect(hubUrl, options) },
+  ServerChannel: {
+    connect: (hubUrl = withUser(url, user), options?: ConnectOptions): Channel => connect(hubUrl, options),
+  },
 })
 installTerrasoft(globalThis, { name, url, user })

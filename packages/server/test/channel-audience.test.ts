@@ -146,6 +146,23 @@ describe('groups', () => {
     expect(outlet.bodies.slice(1)).toEqual(['first', 'in', 'last'])
   })
 
+  it('bring nothing from before, also where the client is behind and nothing else is for it', async () => {
+    const { channel, connect, post, clock } = await openScene()
+    const { outlet, block, drain } = connect('c', { groups: ['h'] })
+    block()
+    for (const body of ['x'.repeat(600), 'held']) {
+      await post(body, { groups: 'h' })
+      await clock.settle()
+    }
+    channel.leaveGroup('c', 'h')
+    await post('before', { groups: 'g' })
+    channel.joinGroup('c', 'g')
+    await post('in', { groups: 'g' })
+    drain()
+    await clock.settle()
+    expect(outlet.bodies.slice(1)).toEqual(['in'])
+  })
+
   it('may be joined twice and left twice', async () => {
     const { channel, connect, post, clock } = await openScene()
     const { outlet } = connect('c', { groups: ['g'] })

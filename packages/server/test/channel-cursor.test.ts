@@ -144,14 +144,26 @@ describe('a connection that the tail no longer reaches', () => {
     expect(slow.outlet.bodies).toEqual([LARGE, ...range(1, 20)])
   })
 
+  it('is not one for which nothing came: that is at the head, and needs no history', async () => {
+    const { connect, post, clock, store } = await openScene({ tailCountMax: 2 })
+    const { outlet } = connect('a', { user: 'u' })
+    for (const number of range(1, 10)) await post(number, { users: 'other' })
+    await clock.settle()
+    store.trimTo(10)
+    await post('mine', { users: 'u' })
+    await clock.settle()
+    expect([outlet.bodies, outlet.closed, store.reads]).toEqual([['mine'], undefined, []])
+  })
+
   it('gets from the store only what is for it', async () => {
     const { channel, connect, post, clock } = await openScene({ tailCountMax: 1 })
     const { outlet, block, drain } = connect('a', { user: 'u', groups: ['g'] })
     block()
     await post(LARGE)
     await clock.settle()
-    await post('late group', { groups: 'late' })
     await post('user', { users: ['u', 'v'] })
+    await clock.settle()
+    await post('late group', { groups: 'late' })
     await post('other user', { users: 'v' })
     channel.joinGroup('a', 'late')
     await post('group', { groups: ['g', 'late'] })

@@ -4,7 +4,9 @@ import type { CloseCode, Transport, TransportListener } from '../src/channel/tra
 /** A peer whose reading, writing and leaving the test decides. It takes everything at once, until it is told not to. */
 export class FakeTransport implements Transport {
   readonly name = 'WebSockets'
-  readonly transferFormats = ['Text', 'Binary'] as const
+  readonly transferFormats: readonly ('Text' | 'Binary')[] = ['Text', 'Binary']
+  hasKeepAlive = true
+  format: 'Text' | 'Binary' = 'Text'
   /** Written, and not taken by the peer. */
   readonly pipe: Chunk[] = []
   /** Taken by the peer, in order. */
@@ -22,6 +24,10 @@ export class FakeTransport implements Transport {
 
   listen(listener: TransportListener): void {
     this.#listener = listener
+  }
+
+  useFormat(format: 'Text' | 'Binary'): void {
+    this.format = format
   }
 
   write(chunk: Chunk): void {

@@ -1,4 +1,4 @@
-import { parsePosition } from '@serverchannel/protocol'
+import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
@@ -59,6 +59,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
           hub: new ChannelHub(channel),
+          codecs: [jsonCodec],
           limits,
           clock,
           onEnd: (_, error) => client.ends.push(error),

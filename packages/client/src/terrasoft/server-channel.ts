@@ -3,6 +3,7 @@ import type { Channel } from '../channel.ts'
 import type { ChannelError } from '../channel-error.ts'
 import { connect } from '../connect.ts'
 import { createEnvironment, type Environment } from '../environment.ts'
+import { withUser } from '../hub-url.ts'
 import type { ConnectOptions } from '../options.ts'
 import { EventName, SocketConnectionState } from './constants.ts'
 import type { EventHandler, ListenerOptions } from './listener.ts'
@@ -222,11 +223,6 @@ export class ServerChannel {
 
 function isChannel(source: Channel | ServerChannelOptions): source is Channel {
   return 'onMessage' in source
-}
-
-function withUser(url: string, user: string | undefined): string {
-  if (user === undefined) return url
-  return `${url}${url.includes('?') ? '&' : '?'}user=${encodeURIComponent(user)}`
 }
 
 /** A UUID of version 4. `crypto.randomUUID` is not there on pages that came over plain http. */

@@ -4,8 +4,15 @@ export class Chunk {
   readonly payload: Buffer
   /** Where the WebSocket transport keeps the frame that it made of the payload, so that it is made once. */
   webSocketFrame: Buffer | undefined = undefined
+  /** The same of the transport for server-sent events. */
+  serverSentEvent: Buffer | undefined = undefined
 
   constructor(payload: Buffer) {
     this.payload = payload
   }
+}
+
+/** What a codec made, as bytes. */
+export function toBytes(data: string | Uint8Array): Buffer {
+  return typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
 }

@@ -8,7 +8,7 @@ import {
 import { audienceKeys } from './audience.ts'
 import type { Addressee, AudienceKey } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
-import { Chunk } from './chunk.ts'
+import { Chunk, toBytes } from './chunk.ts'
 import type { Entry } from './entry.ts'
 import type { Membership, Run } from './runs.ts'
 import { encodeEntry, type Slot } from './slot.ts'
@@ -256,7 +256,7 @@ export class Connection implements Addressee {
     this.#toldOffset = this.#cursor
     const state: ChannelState = { epoch: this.#log.epoch, offset: this.#cursor, ...outcome }
     const data = this.codec.encode({ type: MessageType.Invocation, target: CHANNEL_STATE_TARGET, arguments: [state] })
-    this.#outlet.write(new Chunk(Buffer.from(data as Uint8Array)))
+    this.#outlet.write(new Chunk(toBytes(data)))
   }
 
   #end(error: ChannelError): void {

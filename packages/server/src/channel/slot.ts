@@ -1,5 +1,5 @@
 import { type Codec, formatPosition } from '@serverchannel/protocol'
-import { Chunk } from './chunk.ts'
+import { Chunk, toBytes } from './chunk.ts'
 import type { Entry } from './entry.ts'
 
 const FRAME_COPIES = 2
@@ -61,5 +61,5 @@ export function encodeEntry(entry: Entry, epoch: string, codec: Codec): Buffer {
     body: entry.body,
     position: formatPosition(epoch, entry.offset),
   })
-  return typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  return toBytes(data)
 }

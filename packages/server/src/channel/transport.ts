@@ -8,10 +8,14 @@ export interface Transport {
   readonly name: 'WebSockets' | 'ServerSentEvents' | 'LongPolling'
   /** What it can carry. */
   readonly transferFormats: readonly ('Text' | 'Binary')[]
+  /** Whether silence means anything on it: then both ends ping. Polls tell by themselves that the peer lives. */
+  readonly hasKeepAlive: boolean
   /** Bytes written that the peer has not taken. */
   readonly bufferedBytes: number
   /** Bytes that the peer has taken since the beginning: while this stands still, the peer makes no progress. */
   readonly takenBytes: number
+  /** Which of the formats is written from now on. */
+  useFormat(format: 'Text' | 'Binary'): void
   /** Never waits. What is written after the end is dropped. */
   write(chunk: Chunk): void
   /** Ends it after what was written. Idempotent. */

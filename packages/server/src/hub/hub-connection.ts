@@ -1,22 +1,23 @@
-import { StringDecoder } from 'node:string_decoder'
 import {
   type Codec,
-  type CodecReader,
   encodeHandshakeResponse,
   type HubMessage,
   jsonCodec,
   MessageType,
   type Position,
   ProtocolError,
-  parseHandshakeRequest,
-  splitHandshake,
 } from '@serverchannel/protocol'
 import { ChannelError } from '../channel/channel-error.ts'
-import { Chunk } from '../channel/chunk.ts'
+import { Chunk, toBytes } from '../channel/chunk.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Outlet } from '../channel/connection.ts'
 import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
+import { ClientReader } from './client-reader.ts'
+import { Handshake } from './handshake.ts'
+
+/** Hub messages that are a hub's own business, as opposed to the connection's. */
+export type CallMessage = Extract<HubMessage, { readonly type: 1 | 2 | 3 | 4 | 5 }>
 
 /** What a hub does with its connections. */
 export interface Hub {
@@ -25,9 +26,13 @@ export interface Hub {
 }
 
 export interface HubSession {
+  /** The client calls, answers, streams or cancels: a message of type 1 to 5. */
+  onMessage(message: CallMessage): void
   onDrain(): void
   /** Nothing was sent for the keep-alive interval: says something, or returns false for a ping. */
   onKeepAlive(): boolean
+  /** Whether a call of the client is under way: then its silence is no timeout (SIGNALR 2.10 C1). */
+  readonly isBusy: boolean
   onDisconnected(): void
 }
 
@@ -39,6 +44,8 @@ export interface HubConnectionInit {
   readonly position: Position | null | undefined
   readonly transport: Transport
   readonly hub: Hub
+  /** What the handshake may choose from. */
+  readonly codecs: readonly Codec[]
   readonly limits: Limits
   readonly clock: Clock
   /** Told why it ends, once; undefined where the client left. */
@@ -46,9 +53,6 @@ export interface HubConnectionInit {
   /** Told once, when its transport is gone too. */
   readonly onGone: (connection: HubConnection) => void
 }
-
-const PROTOCOL_VERSION_MAX = 2
-const PING = new Chunk(Buffer.from(jsonCodec.encode({ type: MessageType.Ping })))
 
 /**
  * One client of a hub: the handshake, then hub messages, over whatever transport. `handshake`: waits for the client's
@@ -58,23 +62,20 @@ type HubConnectionState = 'handshake' | 'open' | 'closing' | 'closed'
 
 export class HubConnection implements TransportListener, Outlet {
   readonly id: string
-  readonly identity: Identity
   readonly position: Position | null | undefined
   readonly #init: HubConnectionInit
   readonly #transport: Transport
+  #identity: Identity
   #state: HubConnectionState = 'handshake'
   #codec: Codec = jsonCodec
-  #reader: CodecReader<string> | undefined
+  #handshake: Handshake | undefined
+  #reader: ClientReader | undefined
   #session: HubSession | undefined
-  /** What came of the handshake so far. */
-  #received = ''
-  /** Made when a text codec's bytes come in binary frames, which may cut characters. */
-  #decoder: StringDecoder | undefined
   /** Messages of the last data that were more than one turn takes. */
   #backlog: Generator<HubMessage, void, undefined> | undefined
   /** Whether the backlog waits for the client to take its answers. */
   #isHeld = false
-  #waiting: string[] = []
+  #waiting: (string | Buffer)[] = []
   readonly #openedAt: number
   #sentAt: number
   #receivedAt: number
@@ -86,8 +87,8 @@ export class HubConnection implements TransportListener, Outlet {
   constructor(init: HubConnectionInit) {
     this.#init = init
     this.#transport = init.transport
+    this.#identity = init.identity
     this.id = init.id
-    this.identity = init.identity
     this.position = init.position
     this.#openedAt = this.#sentAt = this.#receivedAt = this.#progressAt = init.clock.now()
   }
@@ -100,8 +101,17 @@ export class HubConnection implements TransportListener, Outlet {
     return this.#state
   }
 
+  get identity(): Identity {
+    return this.#identity
+  }
+
   get bufferedBytes(): number {
     return this.#transport.bufferedBytes
+  }
+
+  /** A client that shows who it is with each of its requests may show a newer proof of the same (SIGNALR L4). */
+  renew(identity: Identity): void {
+    this.#identity = { ...identity, ...(this.#identity.user === undefined ? {} : { user: this.#identity.user }) }
   }
 
   write(chunk: Chunk): void {
@@ -110,13 +120,20 @@ export class HubConnection implements TransportListener, Outlet {
     this.#transport.write(chunk)
   }
 
+  /** Says something to the client. What is said after the end is dropped. */
+  send(message: HubMessage): void {
+    this.write(new Chunk(toBytes(this.#codec.encode(message))))
+  }
+
+  /** Opens it without a handshake, in this codec: for a client that only listens. */
+  openAs(codec: Codec): void {
+    if (this.#state === 'handshake') this.#open(codec)
+  }
+
   onData(data: string | Buffer): void {
-    if (this.#state !== 'handshake' && this.#state !== 'open') return
     this.#receivedAt = this.#init.clock.now()
-    const received = typeof data === 'string' ? data : this.#decode(data)
-    if (this.#state === 'handshake') this.#receiveHandshake(received)
-    else if (this.#backlog) this.#waiting.push(received)
-    else this.#receive(received)
+    if (this.#state === 'handshake') this.#shakeHands(data)
+    else if (this.#state === 'open') this.#receive(data)
   }
 
   onDrain(): void {
@@ -135,10 +152,10 @@ export class HubConnection implements TransportListener, Outlet {
   close(error: ChannelError): void {
     switch (this.#state) {
       case 'handshake':
-        this.#transport.write(text(encodeHandshakeResponse({ error: 'Handshake was canceled.' })))
+        this.#answerHandshake('Handshake was canceled.')
         break
       case 'open':
-        this.#say({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
+        this.send({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
         break
       case 'closing':
       case 'closed':
@@ -153,69 +170,67 @@ export class HubConnection implements TransportListener, Outlet {
   tick(now: number): void {
     const { limits } = this.#init
     if (this.#state === 'handshake') {
-      if (now - this.#openedAt >= limits.handshakeTimeoutMs) {
-        this.close(new ChannelError('client_timeout', 'The handshake did not come in time.'))
-      }
+      if (now - this.#openedAt < limits.handshakeTimeoutMs) return
+      this.close(new ChannelError('client_timeout', 'The handshake did not come in time.'))
       return
     }
     if (this.#state !== 'open') return
-    const { expiresAt } = this.identity
+    const { expiresAt } = this.#identity
     if (expiresAt !== undefined && now >= expiresAt) {
       this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
-    } else if (this.#hasPinged && now - this.#receivedAt >= limits.clientTimeoutMs) {
-      this.close(new ChannelError('client_timeout', `The client was silent for ${limits.clientTimeoutMs} ms.`))
     } else if (this.#isStalled(now)) {
       this.close(new ChannelError('reader_stalled', `The client took nothing for ${limits.stalledReaderMs} ms.`))
-    } else if (now - this.#sentAt >= limits.keepAliveIntervalMs && !this.#session?.onKeepAlive()) this.write(PING)
+    } else if (this.#transport.hasKeepAlive) this.#keepAlive(now)
   }
 
-  #receiveHandshake(data: string): void {
-    this.#received += data
-    const split = splitHandshake(this.#received)
-    const length = split ? split.record.length : this.#received.length
-    if (length > this.#init.limits.handshakeBytesMax) {
-      this.#refuseHandshake('Handshake was canceled.', 'The handshake is too large.')
-      return
+  #keepAlive(now: number): void {
+    const { clientTimeoutMs, keepAliveIntervalMs } = this.#init.limits
+    if (this.#hasPinged && !this.#session?.isBusy && now - this.#receivedAt >= clientTimeoutMs) {
+      this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
+    } else if (now - this.#sentAt >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
+      this.send({ type: MessageType.Ping })
     }
-    if (!split) return
-    this.#received = ''
-    const refusal = this.#acceptHandshake(split.record)
-    if (refusal !== undefined) {
-      this.#refuseHandshake(refusal, refusal)
-      return
+  }
+
+  #shakeHands(data: string | Buffer): void {
+    const { codecs, limits } = this.#init
+    this.#handshake ??= new Handshake(codecs, this.#transport, limits.handshakeBytesMax)
+    const outcome = this.#handshake.take(data)
+    switch (outcome.state) {
+      case 'waiting':
+        return
+      case 'refused':
+        this.#answerHandshake(outcome.answer)
+        this.#end(1000, new ChannelError('protocol_broken', outcome.answer))
+        return
+      case 'done':
+        this.#transport.useFormat(outcome.codec.transferFormat)
+        this.#answerHandshake()
+        this.#open(outcome.codec)
+        if (outcome.rest.length > 0) this.#receive(outcome.rest)
+        return
+      default:
+        outcome satisfies never
     }
+  }
+
+  #answerHandshake(error?: string): void {
+    this.#transport.write(new Chunk(toBytes(encodeHandshakeResponse(error === undefined ? {} : { error }))))
+  }
+
+  #open(codec: Codec): void {
+    const { receivedMessageBytesMax: messageBytesMax, depthMax } = this.#init.limits
+    this.#handshake = undefined
+    this.#codec = codec
     this.#state = 'open'
-    this.#say({ handshake: {} })
-    this.#reader = (this.#codec as Codec<string>).createReader({
-      messageBytesMax: this.#init.limits.receivedMessageBytesMax,
-      depthMax: this.#init.limits.depthMax,
-    })
+    this.#sentAt = this.#init.clock.now()
+    this.#reader = new ClientReader(codec, { messageBytesMax, depthMax })
     this.#session = this.#init.hub.onConnected(this)
-    if (split.rest !== '') this.#receive(split.rest)
   }
 
-  /** @returns why the handshake is refused, in the words of .NET's server (SIGNALR 2.7 K2); undefined if it is not */
-  #acceptHandshake(record: string): string | undefined {
-    try {
-      const { protocol, version } = parseHandshakeRequest(record)
-      if (protocol.toLowerCase() !== jsonCodec.name) return `The protocol '${protocol.slice(0, 64)}' is not supported.`
-      if (version > PROTOCOL_VERSION_MAX || version < 0) {
-        return `The server does not support version ${version} of the '${jsonCodec.name}' protocol.`
-      }
-      return undefined
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      return 'An unexpected error occurred during connection handshake.'
-    }
-  }
-
-  #refuseHandshake(answer: string, reason: string): void {
-    this.#transport.write(text(encodeHandshakeResponse({ error: answer })))
-    this.#end(1000, new ChannelError('protocol_broken', reason))
-  }
-
-  #receive(data: string): void {
-    if (this.#reader) this.#process(this.#reader.read(data))
+  #receive(data: string | Buffer): void {
+    if (this.#backlog) this.#waiting.push(data)
+    else if (this.#reader) this.#process(this.#reader.read(data))
   }
 
   /**
@@ -239,7 +254,7 @@ export class HubConnection implements TransportListener, Outlet {
       if (!(error instanceof ProtocolError)) throw error
       const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
       // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
-      this.#say({ type: MessageType.Close, error: CLOSED_WITH_ERROR, allowReconnect: true })
+      this.send({ type: MessageType.Close, error: CLOSED_WITH_ERROR, allowReconnect: true })
       this.#end(1000, new ChannelError(code, error.message, { cause: error }))
     }
   }
@@ -269,35 +284,20 @@ export class HubConnection implements TransportListener, Outlet {
       case MessageType.Close:
         this.#end(1000, undefined)
         return
-      case MessageType.Invocation:
-      case MessageType.StreamInvocation:
-        if (!message.invocationId) return
-        this.#say({
-          type: MessageType.Completion,
-          invocationId: message.invocationId,
-          error: `Failed to invoke '${message.target}' due to an error on the server. HubException: Method does not exist.`,
-        })
-        return
-      case MessageType.StreamItem:
-      case MessageType.Completion:
-      case MessageType.CancelInvocation:
       case MessageType.Ack:
       case MessageType.Sequence:
-        // Of no stream, call or stateful connection that we know: passed over, as in .NET (SIGNALR 2.8 J4).
+        // Of no stateful connection: passed over, as in .NET (SIGNALR 2.8 J4).
+        return
+      case MessageType.Invocation:
+      case MessageType.StreamItem:
+      case MessageType.Completion:
+      case MessageType.StreamInvocation:
+      case MessageType.CancelInvocation:
+        this.#session?.onMessage(message)
         return
       default:
         message satisfies never
     }
-  }
-
-  #say(message: HubMessage | { readonly handshake: Record<string, never> }): void {
-    if ('handshake' in message) this.write(text(encodeHandshakeResponse(message.handshake)))
-    else this.write(text(this.#codec.encode(message) as string))
-  }
-
-  #decode(data: Buffer): string {
-    this.#decoder ??= new StringDecoder('utf8')
-    return this.#decoder.write(data)
   }
 
   #isStalled(now: number): boolean {
@@ -316,6 +316,7 @@ export class HubConnection implements TransportListener, Outlet {
 
   #leave(error: ChannelError | undefined): void {
     this.#waiting = []
+    this.#backlog = undefined
     const session = this.#session
     this.#session = undefined
     session?.onDisconnected()
@@ -334,8 +335,4 @@ function closeCode(error: ChannelError): CloseCode {
   if (error.code === 'server_shutdown') return 1001
   if (error.code === 'internal' || error.code === 'store_failed') return 1011
   return 1000
-}
-
-function text(data: string): Chunk {
-  return new Chunk(Buffer.from(data))
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Position, parsePosition } from '@serverchannel/protocol'
+import { jsonCodec, type Position, parsePosition } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { type AccessOptions, requireAccess } from '../auth/access.ts'
 import { ChannelError } from '../channel/channel-error.ts'
@@ -131,6 +131,7 @@ export class Endpoint {
         ...client,
         transport,
         hub,
+        codecs: [jsonCodec],
         limits,
         clock,
         onGone: (gone) => this.#roster.remove(gone),

@@ -7,7 +7,7 @@ import type { Chunk } from '../channel/chunk.ts'
 import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
 import type { Limits } from '../options.ts'
 
-const TEXT_FRAME = 1
+const OPCODES = { Text: 1, Binary: 2 } as const
 /** Pongs wait in memory while the peer doesn't read: above this many buffered bytes, its pings get none. */
 const PONG_BUFFER_BYTES_MAX = 16_384
 
@@ -50,10 +50,12 @@ export class WebSocketAcceptor {
 class WebSocketTransport implements Transport {
   readonly name = 'WebSockets'
   readonly transferFormats = ['Text', 'Binary'] as const
+  readonly hasKeepAlive = true
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   #writtenBytes = 0
   #isEnding = false
+  #opcode: number = OPCODES.Text
 
   constructor(webSocket: WebSocket, socket: Socket) {
     this.#webSocket = webSocket
@@ -85,10 +87,15 @@ class WebSocketTransport implements Transport {
     return this.#writtenBytes - this.#socket.writableLength
   }
 
+  /** The handshake's answer is of this format too (SIGNALR 2.4 W2). */
+  useFormat(format: 'Text' | 'Binary'): void {
+    this.#opcode = OPCODES[format]
+  }
+
   /** Straight to the socket below ws: without compression ws keeps nothing back, so the order holds. */
   write(chunk: Chunk): void {
     if (this.#isEnding || !this.#socket.writable) return
-    const frame = (chunk.webSocketFrame ??= frameOf(chunk.payload))
+    const frame = (chunk.webSocketFrame ??= frameOf(chunk.payload, this.#opcode))
     this.#writtenBytes += frame.length
     this.#socket.write(frame)
   }
@@ -125,8 +132,8 @@ interface FrameOptions {
   readonly readOnly: boolean
 }
 
-function frameOf(payload: Buffer): Buffer {
-  const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode: TEXT_FRAME, mask: false, readOnly: true })
+function frameOf(payload: Buffer, opcode: number): Buffer {
+  const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode, mask: false, readOnly: true })
   return Buffer.concat(parts)
 }
 

@@ -1,0 +1,201 @@
+import type { ServerResponse } from 'node:http'
+import type { Chunk } from '../channel/chunk.ts'
+import type { Clock, Timer } from '../channel/clock.ts'
+import type { Transport, TransportListener } from '../channel/transport.ts'
+
+export interface LongPollingOptions {
+  readonly clock: Clock
+  /** A poll for which nothing came is answered empty after this. */
+  readonly pollTimeoutMs: number
+  /** Without a poll for so long the client is gone. */
+  readonly disconnectTimeoutMs: number
+}
+
+const HEADERS = {
+  'Cache-Control': 'no-cache, no-store',
+  Pragma: 'no-cache',
+  Expires: 'Thu, 01 Jan 1970 00:00:00 GMT',
+  'X-Content-Type-Options': 'nosniff',
+}
+
+/**
+ * What the client sends and gets in HTTP requests of its own: what is written waits for the next poll. Source: SIGNALR 2.6.
+ *
+ * `open`: polls come and go. `ending`: the end is said, its bytes wait for a poll. `ended`: polls get 204.
+ */
+export class LongPollingTransport implements Transport {
+  readonly name = 'LongPolling'
+  readonly transferFormats = ['Text', 'Binary'] as const
+  readonly hasKeepAlive = false
+  readonly #options: LongPollingOptions
+  #listener: TransportListener | undefined
+  #state: 'open' | 'ending' | 'ended' = 'open'
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  /** Given to a response that the operating system has not taken. */
+  #underWayBytes = 0
+  #takenBytes = 0
+  #poll: ServerResponse | undefined
+  #pollTimer: Timer | undefined
+  #absenceTimer: Timer | undefined
+  #isFlushScheduled = false
+  #isPaused = false
+  #onResume: (() => void)[] = []
+
+  constructor(options: LongPollingOptions) {
+    this.#options = options
+    this.#awaitPoll()
+  }
+
+  listen(listener: TransportListener): void {
+    this.#listener = listener
+  }
+
+  get bufferedBytes(): number {
+    return this.#waitingBytes + this.#underWayBytes
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes
+  }
+
+  useFormat(): void {
+    // Every answer is `application/octet-stream`, whatever is in it.
+  }
+
+  write(chunk: Chunk): void {
+    if (this.#state !== 'open') return
+    this.#waiting.push(chunk.payload)
+    this.#waitingBytes += chunk.payload.length
+    if (!this.#poll || this.#isFlushScheduled) return
+    // What is written in this turn goes out in one answer.
+    this.#isFlushScheduled = true
+    this.#options.clock.soon(() => {
+      this.#isFlushScheduled = false
+      this.#flush()
+    })
+  }
+
+  close(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
+    this.#flush()
+  }
+
+  abort(): void {
+    this.#waiting = []
+    this.#waitingBytes = 0
+    if (this.#state === 'open') this.#state = 'ending'
+    this.#flush()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    for (const resolve of this.#onResume.splice(0)) resolve()
+  }
+
+  /** Gives the connection what a POST brought; ends when the connection takes more. */
+  async receive(data: Buffer): Promise<void> {
+    while (this.#isPaused) await new Promise<void>((resolve) => this.#onResume.push(resolve))
+    if (this.#state === 'open') this.#listener?.onData(data)
+  }
+
+  /** Takes a poll: it is answered when there is something to say. A poll that still waits is superseded by it (L2). */
+  poll(response: ServerResponse): void {
+    this.#absenceTimer?.stop()
+    this.#answerPoll(204)
+    this.#poll = response
+    response.on('close', () => this.#pollClosed(response))
+    this.#pollTimer = this.#options.clock.after(this.#options.pollTimeoutMs, () => this.#answerPoll(200))
+    this.#flush()
+  }
+
+  /** The client says that it leaves (DELETE): the poll that waits ends with 204. */
+  leave(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#answerPoll(204)
+    this.#finish()
+  }
+
+  #flush(): void {
+    if (!this.#poll) return
+    if (this.#waiting.length > 0) {
+      const data = Buffer.concat(this.#waiting, this.#waitingBytes)
+      this.#waiting = []
+      this.#waitingBytes = 0
+      this.#answerPoll(200, data)
+    } else if (this.#state === 'ending') {
+      this.#state = 'ended'
+      this.#answerPoll(204)
+      this.#finish()
+    }
+  }
+
+  #answerPoll(status: 200 | 204, data?: Buffer): void {
+    const response = this.#poll
+    if (!response) return
+    this.#poll = undefined
+    this.#pollTimer?.stop()
+    this.#awaitPoll()
+    if (response.destroyed) {
+      if (data) this.#putBack(data)
+      return
+    }
+    if (data) this.#underWayBytes += data.length
+    let isTaken = false
+    response.once('finish', () => {
+      isTaken = true
+      if (data) this.#taken(data.length)
+    })
+    response.once('close', () => {
+      if (isTaken || !data) return
+      this.#underWayBytes -= data.length
+      this.#putBack(data)
+    })
+    const type = data ? 'application/octet-stream' : 'text/plain'
+    const length = status === 200 ? { 'Content-Type': type, 'Content-Length': data?.length ?? 0 } : {}
+    response.writeHead(status, { ...HEADERS, ...length }).end(data)
+  }
+
+  #taken(bytes: number): void {
+    this.#underWayBytes -= bytes
+    this.#takenBytes += bytes
+    if (this.bufferedBytes === 0) this.#listener?.onDrain()
+  }
+
+  /** What a broken poll did not bring comes with the next one. */
+  #putBack(data: Buffer): void {
+    this.#waiting.unshift(data)
+    this.#waitingBytes += data.length
+  }
+
+  #pollClosed(response: ServerResponse): void {
+    if (this.#poll !== response) return
+    this.#poll = undefined
+    this.#pollTimer?.stop()
+    this.#awaitPoll()
+  }
+
+  #awaitPoll(): void {
+    this.#absenceTimer?.stop()
+    if (this.#state === 'ended') return
+    this.#absenceTimer = this.#options.clock.after(this.#options.disconnectTimeoutMs, () => {
+      this.#state = 'ended'
+      this.#finish()
+    })
+  }
+
+  #finish(): void {
+    this.#absenceTimer?.stop()
+    this.#pollTimer?.stop()
+    this.resume()
+    const listener = this.#listener
+    this.#listener = undefined
+    listener?.onClose()
+  }
+}

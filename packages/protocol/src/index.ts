@@ -9,7 +9,7 @@ export {
   splitHandshake,
 } from './handshake.ts'
 export { type HubMessage, MessageType } from './hub-message.ts'
-export { jsonCodec } from './json-codec.ts'
+export { encodeMessage, jsonCodec } from './json-codec.ts'
 export { isJsonTooDeep } from './json-depth.ts'
 export {
   CHANNEL_STATE_TARGET,

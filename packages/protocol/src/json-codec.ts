@@ -24,8 +24,8 @@ export const jsonCodec: Codec<string> = {
 const SERVER_MESSAGE_HEAD = `{"type":1,"target":"${SERVER_MESSAGE_TARGET}","arguments":[`
 const SERVER_MESSAGE_END = `]}${RECORD_SEPARATOR}`
 
-/** A `Message` as JSON text, with nothing in it that is empty. */
-function encodeMessage({ id, sender, bodyTypeName, body, position }: Envelope): string {
+/** A `Message` as JSON text, with nothing in it that is empty and no line end. */
+export function encodeMessage({ id, sender, bodyTypeName, body, position }: Envelope): string {
   const type = bodyTypeName ? `,"BodyTypeName":${JSON.stringify(bodyTypeName)}` : ''
   return `{"Id":${JSON.stringify(id)},"Header":{"Sender":${JSON.stringify(sender)}${type}},"Body":${body},"Position":${JSON.stringify(position)}}`
 }

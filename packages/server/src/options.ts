@@ -101,6 +101,13 @@ export const limits = {
     unit: 'ms',
     doc: 'a negotiated connection that nobody opened is forgotten',
   },
+  pollTimeoutMs: {
+    default: 90_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'a long poll for which nothing came is answered empty',
+  },
   closeTimeoutMs: {
     default: 5_000,
     min: 100,

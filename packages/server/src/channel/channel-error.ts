@@ -10,6 +10,7 @@ interface ErrorKind {
 
 /** Every error that the world can cause. */
 export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
+  already_open: { status: 409, retry: false, title: 'The connection is open already.' },
   audience_invalid: { status: 400, retry: false, title: 'The audience is not one.' },
   authentication_expired: {
     status: 0,
@@ -51,6 +52,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
 }
 
 export type ErrorCode =
+  | 'already_open'
   | 'audience_invalid'
   | 'authentication_expired'
   | 'body_not_json'

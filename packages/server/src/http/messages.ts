@@ -6,7 +6,7 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Post } from '../channel/intake.ts'
 import type { Limits } from '../options.ts'
 import { send, sendJson } from '../transports/answer.ts'
-import { readBody } from './request-body.ts'
+import { readBody } from '../transports/request-body.ts'
 
 /** Levels that a post adds around its body. */
 const POST_DEPTH = 2
@@ -38,7 +38,7 @@ export async function postMessages(
   post: (posts: readonly Post[]) => Promise<readonly Receipt[]>,
 ): Promise<void> {
   const type = mediaType(request)
-  const body = await readBody(request, limits.requestBytesMax)
+  const body = await readBody(request, limits.requestBytesMax, 'requestBytesMax')
   const text = decode(body)
   if (type === 'application/json') {
     const [receipt] = await post([parsePost(text, limits)])

@@ -45,7 +45,10 @@ export class Routes {
         void this.#answer(request, response, () => this.#script.answer(request, response))
         return true
       case hubPath:
-        endpoint.refuse(request, response, query)
+        void endpoint.request(request, response, query)
+        return true
+      case `${hubPath}/events`:
+        void endpoint.events(request, response, query)
         return true
       case apiPath:
         if (!mayPost) return false

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { jsonCodec, type Position, parsePosition } from '@serverchannel/protocol'
+import { type Codec, type Position, parsePosition } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { type AccessOptions, requireAccess } from '../auth/access.ts'
 import { ChannelError } from '../channel/channel-error.ts'
@@ -9,13 +9,21 @@ import type { Transport } from '../channel/transport.ts'
 import { type Hub, HubConnection } from '../hub/hub-connection.ts'
 import { Roster, type Seat } from '../hub/roster.ts'
 import type { Authenticate, Identity, Limits } from '../options.ts'
-import { send, sendProblem, toChannelError } from './answer.ts'
-import { findIgnoringCase, Negotiations } from './negotiate.ts'
+import { send, sendJson, sendProblem, toChannelError } from './answer.ts'
+import { Authenticator } from './authenticator.ts'
+import { allowOrigin } from './cors.ts'
+import { eventStreamCodec } from './event-stream-codec.ts'
+import type { HttpConnection } from './http-connection.ts'
+import { LongPollingTransport } from './long-polling.ts'
+import { findIgnoringCase, HttpConnections } from './negotiate.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
+import { readBody } from './request-body.ts'
+import { ServerSentEventsTransport } from './server-sent-events.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface EndpointParts {
   readonly hub: Hub
+  readonly codecs: readonly Codec[]
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
@@ -24,10 +32,23 @@ export interface EndpointParts {
   readonly createId: () => string
 }
 
-/** A hub on HTTP: who may connect, negotiation, and the transports. */
+/** A client at the moment its transport opens. */
+interface Arrival {
+  readonly id: string
+  readonly identity: Identity
+  readonly position: Position | null | undefined
+  readonly seat: Seat
+  /** Where the client negotiated. */
+  readonly http: HttpConnection | undefined
+}
+
+const PLAIN = { 'Content-Type': 'text/plain' }
+
+/** A hub on HTTP: who may connect, negotiation, and the transports. Source: SIGNALR 2.1 to 2.6. */
 export class Endpoint {
   readonly #parts: EndpointParts
-  readonly #negotiations: Negotiations
+  readonly #authenticator: Authenticator
+  readonly #connections: HttpConnections
   readonly #roster: Roster
   readonly #acceptor: WebSocketAcceptor
   #isClosed = false
@@ -35,8 +56,9 @@ export class Endpoint {
   constructor(parts: EndpointParts) {
     const { limits, clock, createId } = parts
     this.#parts = parts
-    this.#negotiations = new Negotiations(limits, clock, createId)
-    this.#roster = new Roster(limits, clock, (now) => this.#negotiations.tick(now))
+    this.#authenticator = new Authenticator(parts)
+    this.#connections = new HttpConnections(limits, clock, createId)
+    this.#roster = new Roster(limits, clock, (now) => this.#connections.tick(now))
     this.#acceptor = new WebSocketAcceptor(limits)
   }
 
@@ -49,32 +71,67 @@ export class Endpoint {
   }
 
   /** `POST {hub}/negotiate` */
-  async negotiate(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    try {
-      requireAccess(request, this.#parts.access)
+  negotiate(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    return this.#answer(request, response, async () => {
       if (request.method !== 'POST') {
-        send(response, 405, '', { 'Content-Type': 'text/plain', Allow: 'POST' })
+        send(response, 405, '', { ...PLAIN, Allow: 'POST' })
         return
       }
       this.#requireOpen()
-      this.#negotiations.answer(request, response, query, await this.#authenticate(request))
-    } catch (error) {
-      this.#answerError(response, error)
-    }
+      sendJson(response, 200, this.#connections.negotiate(query, await this.#authenticator.identify(request)))
+    })
   }
 
-  /** Any other request to the hub's path: only upgrades are served there so far. Source: SIGNALR 2.2. */
-  refuse(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
-    const text = { 'Content-Type': 'text/plain' }
-    try {
-      requireAccess(request, this.#parts.access)
-      if (request.method !== 'GET' && request.method !== 'POST' && request.method !== 'DELETE') {
-        send(response, 405, '', { ...text, Allow: 'GET, POST, DELETE' })
-      } else if (!findIgnoringCase(query, 'id')) send(response, 400, 'Connection ID required', text)
-      else send(response, 404, 'No Connection with that ID', text)
-    } catch (error) {
-      this.#answerError(response, error)
-    }
+  /** `GET {hub}/events`: the channel as a plain event stream. */
+  events(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    return this.#answer(request, response, async () => {
+      if (request.method !== 'GET') {
+        send(response, 405, '', { ...PLAIN, Allow: 'GET' })
+        return
+      }
+      const last = request.headers['last-event-id']
+      const position = parsePositionText(
+        (Array.isArray(last) ? last[0] : last) ?? findIgnoringCase(query, 'position') ?? '',
+      )
+      const seat = this.#seat(request)
+      response.once('close', seat.release)
+      const identity = await this.#authenticator.identify(request)
+      seat.assign(identity.user)
+      if (response.destroyed) return
+      const transport = new ServerSentEventsTransport(response, true)
+      const arrival = { id: this.#parts.createId(), identity, position, seat, http: undefined }
+      const connection = this.#createConnection(transport, arrival)
+      transport.listen(connection)
+      connection.openAs(eventStreamCodec)
+    })
+  }
+
+  /** Any other request to the hub's path that is no upgrade: server-sent events, long polling, and what clients send there. */
+  request(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    return this.#answer(request, response, async () => {
+      const { method } = request
+      if (method !== 'GET' && method !== 'POST' && method !== 'DELETE') {
+        send(response, 405, '', { ...PLAIN, Allow: 'GET, POST, DELETE' })
+        return
+      }
+      const identity = await this.#authenticator.identify(request)
+      const token = findIgnoringCase(query, 'id')
+      if (!token) {
+        send(response, 400, 'Connection ID required', PLAIN)
+        return
+      }
+      const http = this.#connections.get(token)
+      if (!http) {
+        send(response, 404, 'No Connection with that ID', PLAIN)
+        return
+      }
+      requireSameUser(http, identity)
+      http.hubConnection?.renew(identity)
+      if (method === 'POST') await this.#receive(http, request, response)
+      else if (method === 'DELETE') leave(http, response)
+      else if (request.headers.accept?.includes('text/event-stream')) this.#openEvents(http, request, response, query)
+      else this.#poll(http, request, response, query)
+    })
   }
 
   /** An upgrade request to the hub's path. */
@@ -87,18 +144,27 @@ export class Endpoint {
     let seat: Seat | undefined
     try {
       requireAccess(request, this.#parts.access)
-      this.#requireOpen()
-      seat = this.#roster.reserve(request.socket.remoteAddress ?? '')
+      seat = this.#seat(request)
       const position = parsePositionParameter(query)
-      const { id, identity } = await this.#identify(request, query)
+      const token = findIgnoringCase(query, 'id')
+      const identity = await this.#authenticator.identify(request)
+      const http = token ? this.#connections.get(token) : undefined
+      if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
+      if (http) {
+        requireSameUser(http, identity)
+        if (http.carrier) throw new ChannelError('already_open', 'The connection has a transport already.')
+      }
       seat.assign(identity.user)
       if (socket.destroyed || this.#isClosed) {
         seat.release()
         socket.destroy()
         return
       }
+      if (http) this.#connections.opened(http)
+      http?.open('WebSockets')
       socket.off('error', onError)
-      this.#open(request, socket, head, { id, identity, position, seat })
+      const arrival = { id: http?.id ?? this.#parts.createId(), identity, position, seat, http }
+      this.#acceptWebSocket(request, socket, head, arrival)
     } catch (error) {
       seat?.release()
       refuseUpgrade(socket, toChannelError(error))
@@ -106,88 +172,122 @@ export class Endpoint {
     }
   }
 
-  /** Says to all clients that they may come back later, and takes no more. Ends when they are gone, within `closeTimeoutMs`. Idempotent. */
+  /** Says to all clients that they may come back later, and takes no more. Ends when they are gone, within a bounded time. Idempotent. */
   close(): Promise<void> {
     this.#isClosed = true
     return this.#roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
   }
 
-  #open(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    client: {
-      readonly id: string
-      readonly identity: Identity
-      readonly position: Position | null | undefined
-      readonly seat: Seat
-    },
-  ): void {
-    const { limits, clock, hub, logger } = this.#parts
+  #acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival): void {
     // Also where ws refuses the upgrade, and never opens: then the socket ends without a connection.
-    socket.once('close', () => client.seat.release())
-    this.#acceptor.accept(request, socket, head, (transport: Transport) => {
-      const connection = new HubConnection({
-        ...client,
-        transport,
-        hub,
-        codecs: [jsonCodec],
-        limits,
-        clock,
-        onGone: (gone) => this.#roster.remove(gone),
-        onEnd: (ended, error) => {
-          if (error) logger.info({ code: error.code, connection: ended.id, user: ended.identity.user }, error.message)
-        },
-      })
-      this.#roster.add(connection)
-      return connection
+    socket.once('close', () => {
+      arrival.seat.release()
+      if (arrival.http) this.#connections.gone(arrival.http)
     })
+    this.#acceptor.accept(request, socket, head, (transport) => this.#createConnection(transport, arrival))
   }
 
-  /** The connection's public id and whose it is: as negotiated, or new where the client skipped that. */
-  async #identify(request: IncomingMessage, query: URLSearchParams): Promise<{ id: string; identity: Identity }> {
-    const token = findIgnoringCase(query, 'id')
-    const negotiated = token ? this.#negotiations.take(token) : undefined
-    if (token && !negotiated) throw new ChannelError('not_found', 'No Connection with that ID')
-    const identity = await this.#authenticate(request)
-    if (negotiated && negotiated.identity.user !== identity.user) {
-      throw new ChannelError('token_rejected', 'The connection was negotiated by another user.')
+  #openEvents(http: HttpConnection, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    if (http.carrier instanceof ServerSentEventsTransport) {
+      send(response, 409, '', PLAIN)
+      return
     }
-    return { id: negotiated?.connectionId ?? this.#parts.createId(), identity }
+    if (http.carrier) {
+      send(response, 400, 'Cannot change transports mid-connection', PLAIN)
+      return
+    }
+    this.#openCarrier(http, request, query, new ServerSentEventsTransport(response))
   }
 
-  async #authenticate(request: IncomingMessage): Promise<Identity> {
-    const { authenticate, limits, clock } = this.#parts
-    let timer: { stop(): void } | undefined
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = clock.after(limits.authenticationTimeoutMs, () => {
-        reject(new Error(`authenticate() took longer than ${limits.authenticationTimeoutMs} ms`))
-      })
-    })
-    let identity: Identity | null
+  #poll(http: HttpConnection, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    if (http.carrier instanceof LongPollingTransport) {
+      http.carrier.poll(response)
+      return
+    }
+    if (http.carrier) {
+      send(response, 400, 'Cannot change transports mid-connection', PLAIN)
+      return
+    }
+    const { clock, limits } = this.#parts
+    const { pollTimeoutMs, disconnectTimeoutMs } = limits
+    this.#openCarrier(http, request, query, new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs }))
+    // The first poll is answered at once: the client learns from it that the transport works (L1).
+    send(response, 200, '', { 'Content-Type': 'application/octet-stream' })
+  }
+
+  #openCarrier(
+    http: HttpConnection,
+    request: IncomingMessage,
+    query: URLSearchParams,
+    carrier: ServerSentEventsTransport | LongPollingTransport,
+  ): void {
+    const position = parsePositionParameter(query)
+    const seat = this.#seat(request)
     try {
-      identity = await Promise.race([Promise.resolve(authenticate(request)), tooLate])
-    } catch (cause) {
-      this.#parts.logger.error({ err: cause }, 'authenticate() failed; the request was refused')
-      throw new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
-    } finally {
-      timer?.stop()
+      seat.assign(http.identity.user)
+    } catch (error) {
+      seat.release()
+      throw error
     }
-    if (!identity) throw new ChannelError('token_rejected', 'Connecting needs a valid token, and there was none.')
-    const { user } = identity
-    if (user !== undefined && (user === '' || user.length > limits.nameLengthMax)) {
-      throw new ChannelError('token_rejected', `A user id has 1 to ${limits.nameLengthMax} characters.`)
+    const connection = this.#createConnection(carrier, { id: http.id, identity: http.identity, position, seat, http })
+    this.#connections.opened(http)
+    carrier.listen(connection)
+    http.open(carrier, connection)
+  }
+
+  async #receive(http: HttpConnection, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (http.carrier === 'WebSockets') {
+      send(response, 405, 'POST requests are not allowed for WebSocket connections.', PLAIN)
+      return
     }
-    return identity
+    await http.receive(await readBody(request, this.#parts.limits.receivedFrameBytesMax, 'receivedFrameBytesMax'))
+    send(response, 200, '', PLAIN)
+  }
+
+  #createConnection(transport: Transport, { id, identity, position, seat, http }: Arrival): HubConnection {
+    const { limits, clock, hub, codecs, logger } = this.#parts
+    const connection = new HubConnection({
+      id,
+      identity,
+      position,
+      transport,
+      hub,
+      codecs,
+      limits,
+      clock,
+      onGone: (gone) => {
+        this.#roster.remove(gone)
+        seat.release()
+        if (http) this.#connections.gone(http)
+      },
+      onEnd: (ended, error) => {
+        if (error) logger.info({ code: error.code, connection: ended.id, user: ended.identity.user }, error.message)
+      },
+    })
+    this.#roster.add(connection)
+    return connection
+  }
+
+  #seat(request: IncomingMessage): Seat {
+    this.#requireOpen()
+    return this.#roster.reserve(request.socket.remoteAddress ?? '')
   }
 
   #requireOpen(): void {
     if (this.#isClosed) throw new ChannelError('server_shutdown', 'The server is going down; connect again.')
   }
 
-  #answerError(response: ServerResponse, error: unknown): void {
-    sendProblem(response, toChannelError(error))
-    this.#logError(error)
+  async #answer(request: IncomingMessage, response: ServerResponse, run: () => Promise<void>): Promise<void> {
+    try {
+      requireAccess(request, this.#parts.access)
+      if (allowOrigin(request, response, this.#parts.access)) await run()
+    } catch (error) {
+      // A client that went away has nobody to answer.
+      if (request.destroyed && !(error instanceof ChannelError)) return
+      const known = toChannelError(error)
+      sendProblem(response, known, known.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {})
+      this.#logError(error)
+    }
   }
 
   #logError(error: unknown): void {
@@ -195,10 +295,26 @@ export class Endpoint {
   }
 }
 
+function leave({ carrier }: HttpConnection, response: ServerResponse): void {
+  if (carrier instanceof LongPollingTransport) {
+    carrier.leave()
+    send(response, 202, '', PLAIN)
+  } else send(response, 400, 'Cannot terminate this connection using the DELETE endpoint.', PLAIN)
+}
+
+/** A token that leaked is of no use to another user. */
+function requireSameUser(http: HttpConnection, identity: Identity): void {
+  if (http.identity.user === identity.user) return
+  throw new ChannelError('token_rejected', 'The connection was negotiated by another user.')
+}
+
 /** Undefined: no `position` in the query. Null: an empty one. */
 function parsePositionParameter(query: URLSearchParams): Position | null | undefined {
   const text = findIgnoringCase(query, 'position')
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parsePositionText(text)
+}
+
+function parsePositionText(text: string): Position | null {
   if (text === '') return null
   const position = parsePosition(text)
   if (!position) throw new ChannelError('position_invalid', "'position' is not of the form epoch:offset.")

@@ -1,23 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Identity, Limits } from '../options.ts'
-import { sendJson } from './answer.ts'
+import { HttpConnection } from './http-connection.ts'
 
 const NEGOTIATE_VERSION_MAX = 1
-const AVAILABLE_TRANSPORTS = [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }]
+const AVAILABLE_TRANSPORTS = [
+  { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
+  { transport: 'ServerSentEvents', transferFormats: ['Text'] },
+  { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
+]
 
-/** A connection that was negotiated and is not open yet. */
-export interface Negotiated {
-  /** Public. */
-  readonly connectionId: string
-  readonly identity: Identity
-  readonly expiresAt: number
-}
-
-/** Connections between negotiation and opening. Bounded in number and time. Source: SIGNALR 2.1. */
-export class Negotiations {
-  readonly #pending = new Map<string, Negotiated>()
+/** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
+export class HttpConnections {
+  readonly #negotiated = new Map<string, HttpConnection>()
+  readonly #open = new Map<string, HttpConnection>()
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #createId: () => string
@@ -28,51 +24,63 @@ export class Negotiations {
     this.#createId = createId
   }
 
-  get count(): number {
-    return this.#pending.size
-  }
-
-  /** Answers `POST {hub}/negotiate`. What the client asked wrongly is said with status 200, as clients expect (N2). */
-  answer(_request: IncomingMessage, response: ServerResponse, query: URLSearchParams, identity: Identity): void {
+  /** What `POST {hub}/negotiate` is answered; what was asked wrongly is an answer too (SIGNALR 2.1 N2). */
+  negotiate(query: URLSearchParams, identity: Identity): Record<string, unknown> {
     const version = parseVersion(query)
-    if (typeof version === 'string') sendJson(response, 200, { error: version })
-    else sendJson(response, 200, this.#negotiate(version, identity))
+    if (typeof version === 'string') return { error: version }
+    const connection = this.#create(version, identity)
+    return {
+      negotiateVersion: version,
+      connectionId: connection.id,
+      ...(version === 0 ? {} : { connectionToken: connection.token }),
+      availableTransports: AVAILABLE_TRANSPORTS,
+    }
   }
 
-  /** Takes the connection that the token names: a token opens one connection. */
-  take(token: string): Negotiated | undefined {
-    const negotiated = this.#pending.get(token)
-    this.#pending.delete(token)
-    return negotiated && negotiated.expiresAt > this.#clock.now() ? negotiated : undefined
+  get(token: string): HttpConnection | undefined {
+    const negotiated = this.#negotiated.get(token)
+    if (negotiated) return negotiated.expiresAt > this.#clock.now() ? negotiated : undefined
+    return this.#open.get(token)
+  }
+
+  /** It has a transport now. */
+  opened(connection: HttpConnection): void {
+    this.#negotiated.delete(connection.token)
+    this.#open.set(connection.token, connection)
+  }
+
+  gone(connection: HttpConnection): void {
+    this.#open.delete(connection.token)
   }
 
   /** Forgets what nobody opened in time. To be called about once a second. */
   tick(now: number): void {
     // In the order in which they were made, so the first that is not over ends it.
-    for (const [token, { expiresAt }] of this.#pending) {
+    for (const [token, { expiresAt }] of this.#negotiated) {
       if (expiresAt > now) return
-      this.#pending.delete(token)
+      this.#negotiated.delete(token)
     }
   }
 
-  #negotiate(version: number, identity: Identity): Record<string, unknown> {
-    if (this.#pending.size >= this.#limits.negotiatedMax) {
+  #create(version: number, identity: Identity): HttpConnection {
+    const { negotiatedMax, disconnectTimeoutMs, receivedFrameBytesMax } = this.#limits
+    if (this.#negotiated.size >= negotiatedMax) {
       throw new ChannelError(
         'too_many_negotiations',
         'Too many connections were negotiated and not opened; try again in a while.',
       )
     }
-    const connectionId = this.#createId()
-    // Version 0 knows no token: there the id is the secret.
-    const token = version === 0 ? connectionId : this.#createId()
-    const expiresAt = this.#clock.now() + this.#limits.disconnectTimeoutMs
-    this.#pending.set(token, { connectionId, identity, expiresAt })
-    return {
-      negotiateVersion: version,
-      connectionId,
-      ...(version === 0 ? {} : { connectionToken: token }),
-      availableTransports: AVAILABLE_TRANSPORTS,
-    }
+    const id = this.#createId()
+    const connection = new HttpConnection({
+      id,
+      // Version 0 knows no token: there the id is the secret.
+      token: version === 0 ? id : this.#createId(),
+      identity,
+      expiresAt: this.#clock.now() + disconnectTimeoutMs,
+      earlyBytesMax: receivedFrameBytesMax,
+    })
+    this.#negotiated.set(connection.token, connection)
+    return connection
   }
 }
 

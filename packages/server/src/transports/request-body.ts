@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ChannelError } from '../channel/channel-error.ts'
+import type { LimitName } from '../options.ts'
 
 /**
  * Reads a request's whole body.
@@ -7,7 +8,7 @@ import { ChannelError } from '../channel/channel-error.ts'
  * @throws ChannelError `request_too_large`, before more than that is in memory; the rest is read and dropped, so that the
  * answer reaches a client that is still sending. An Error where the client went away.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+export function readBody(request: IncomingMessage, bytesMax: number, limitName: LimitName): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let bytes = 0
@@ -15,7 +16,7 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Bu
       parts.length = 0
       request.removeAllListeners('data')
       request.resume()
-      const limit = `the ${bytesMax} bytes that 'requestBytesMax' allows`
+      const limit = `the ${bytesMax} bytes that '${limitName}' allows`
       reject(new ChannelError('request_too_large', `The request has more than ${limit}.`))
     }
     request.on('end', () => resolve(Buffer.concat(parts, bytes)))

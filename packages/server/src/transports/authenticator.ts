@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http'
+import type { Logger } from 'pino'
+import { ChannelError } from '../channel/channel-error.ts'
+import type { Clock, Timer } from '../channel/clock.ts'
+import type { Authenticate, Identity, Limits } from '../options.ts'
+
+export interface AuthenticatorParts {
+  readonly authenticate: Authenticate
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Asks the application who sends a request, and takes no nonsense from it. */
+export class Authenticator {
+  readonly #parts: AuthenticatorParts
+
+  constructor(parts: AuthenticatorParts) {
+    this.#parts = parts
+  }
+
+  /** @throws ChannelError `token_rejected` where the request is refused, or the application fails or takes too long */
+  async identify(request: IncomingMessage): Promise<Identity> {
+    const identity = await this.#ask(request)
+    if (!identity) throw new ChannelError('token_rejected', 'Connecting needs a valid token, and there was none.')
+    const { user } = identity
+    const { nameLengthMax } = this.#parts.limits
+    if (user !== undefined && (user === '' || user.length > nameLengthMax)) {
+      throw new ChannelError('token_rejected', `A user id has 1 to ${nameLengthMax} characters.`)
+    }
+    return identity
+  }
+
+  async #ask(request: IncomingMessage): Promise<Identity | null> {
+    const { authenticate, limits, clock, logger } = this.#parts
+    let timer: Timer | undefined
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = clock.after(limits.authenticationTimeoutMs, () => {
+        reject(new Error(`authenticate() took longer than ${limits.authenticationTimeoutMs} ms`))
+      })
+    })
+    try {
+      return await Promise.race([Promise.resolve(authenticate(request)), tooLate])
+    } catch (cause) {
+      logger.error({ err: cause }, 'authenticate() failed; the request was refused')
+      throw new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
+    } finally {
+      timer?.stop()
+    }
+  }
+}

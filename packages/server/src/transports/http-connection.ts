@@ -1,0 +1,80 @@
+import { ChannelError } from '../channel/channel-error.ts'
+import type { HubConnection } from '../hub/hub-connection.ts'
+import type { Identity } from '../options.ts'
+import type { LongPollingTransport } from './long-polling.ts'
+import type { ServerSentEventsTransport } from './server-sent-events.ts'
+
+/** What carries a connection once it is open: a WebSocket needs no more requests, the others do. */
+export type Carrier = 'WebSockets' | ServerSentEventsTransport | LongPollingTransport
+
+export interface HttpConnectionInit {
+  /** Public. */
+  readonly id: string
+  /** Secret: whoever has it may send as the connection. */
+  readonly token: string
+  readonly identity: Identity
+  /** Milliseconds since 1970: nobody may open it later. */
+  readonly expiresAt: number
+  /** What may come before it is opened. */
+  readonly earlyBytesMax: number
+}
+
+/** A connection as HTTP requests name it by its token: from its negotiation until its transport is gone. */
+export class HttpConnection {
+  readonly id: string
+  readonly token: string
+  readonly identity: Identity
+  readonly expiresAt: number
+  readonly #earlyBytesMax: number
+  #early: Buffer[] = []
+  #earlyBytes = 0
+  #carrier: Carrier | undefined
+  #hubConnection: HubConnection | undefined
+  #posts: Promise<void> = Promise.resolve()
+
+  constructor(init: HttpConnectionInit) {
+    this.id = init.id
+    this.token = init.token
+    this.identity = init.identity
+    this.expiresAt = init.expiresAt
+    this.#earlyBytesMax = init.earlyBytesMax
+  }
+
+  /** Undefined until a transport was chosen. */
+  get carrier(): Carrier | undefined {
+    return this.#carrier
+  }
+
+  get hubConnection(): HubConnection | undefined {
+    return this.#hubConnection
+  }
+
+  open(carrier: Carrier, hubConnection?: HubConnection): void {
+    this.#carrier = carrier
+    this.#hubConnection = hubConnection
+    if (carrier === 'WebSockets') return
+    for (const data of this.#early.splice(0)) void carrier.receive(data)
+    this.#earlyBytes = 0
+  }
+
+  /** Takes what a POST brought, in the order of the POSTs; ends when the connection takes more (SIGNALR 2.3). */
+  async receive(data: Buffer): Promise<void> {
+    const before = this.#posts
+    const received = before.then(() => this.#take(data))
+    this.#posts = received.catch(() => {})
+    await received
+  }
+
+  async #take(data: Buffer): Promise<void> {
+    if (this.#carrier === 'WebSockets') return
+    if (this.#carrier) {
+      await this.#carrier.receive(data)
+      return
+    }
+    if (this.#earlyBytes + data.length > this.#earlyBytesMax) {
+      throw new ChannelError('request_too_large', 'Too much came before the connection was opened.')
+    }
+    this.#early.push(data)
+    this.#earlyBytes += data.length
+  }
+}

@@ -162,6 +162,7 @@ describe('docs/command-line.md', () => {
     const args = line.split(/\s+/).slice(2)
     await using listener = new CliProcess(args, { SERVERCHANNEL_URL: server.url })
     await listener.note('open')
+    expect(listener.err).toContain('open')
   })
 
   it('serves with a settings file', async () => {

@@ -178,7 +178,7 @@ export class Channel {
           if (state === 'open') resolve()
           else if (state === 'closed') reject(this.#closedError())
         }, untilSettled)
-        signal?.addEventListener('abort', () => reject(signal.reason), untilSettled)
+        signal?.addEventListener('abort', () => reject(signal.reason as Error), untilSettled)
       })
     } finally {
       settled.abort()
@@ -223,7 +223,7 @@ export class Channel {
         return
       }
       case 'broken':
-        this.#fail(new ChannelError('protocol_broken', `The server's call of ${target} is malformed.`))
+        this.#fail(new ChannelError('protocol_broken', 'The server sent a message or a state that is none.'))
         return
       case 'unknown':
         return
@@ -253,7 +253,7 @@ export class Channel {
     this.#recovery = {}
     if (state === 'closed') {
       this.#closedBy = error
-      for (const queue of [...this.#queues]) queue.end(error)
+      for (const queue of this.#queues) queue.end(error)
     }
     const change = { state, previous, ...(state === 'open' ? recovery : {}), ...(error ? { error } : {}) }
     this.#emit(this.#states, state, change)

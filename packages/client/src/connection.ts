@@ -50,7 +50,7 @@ export class Connection {
     this.#settings = settings
     this.#listener = listener
     this.#stopWaking = settings.environment.onWake(() => this.wake())
-    this.#authorize()
+    void this.#authorize()
   }
 
   get state(): ConnectionState {
@@ -85,10 +85,10 @@ export class Connection {
       case 'waiting wake':
         // Old failures say nothing about a network that is back.
         this.#failures = 0
-        this.#authorize()
+        void this.#authorize()
         return
       case 'waiting due':
-        this.#authorize()
+        void this.#authorize()
         return
       case 'authorizing authorized':
         this.#open()
@@ -168,21 +168,18 @@ export class Connection {
   }
 
   /** Always ends in a later turn, so that who connects can add handlers before anything happens. */
-  #authorize(): void {
+  async #authorize(): Promise<void> {
     this.#timer?.stop()
     this.#phase = 'authorizing'
+    await Promise.resolve()
     const { accessToken } = this.#settings
-    Promise.resolve()
-      .then(() => (typeof accessToken === 'function' ? accessToken() : accessToken))
-      .then(
-        (token) => {
-          this.#accessToken = token
-          this.#step('authorized')
-        },
-        (cause: unknown) => {
-          this.#step('lost', new ChannelError('access_token_failed', 'There is no access token.', { cause }))
-        },
-      )
+    try {
+      this.#accessToken = typeof accessToken === 'function' ? await accessToken() : accessToken
+    } catch (cause) {
+      this.#step('lost', new ChannelError('access_token_failed', 'There is no access token.', { cause }))
+      return
+    }
+    this.#step('authorized')
   }
 
   #open(): void {

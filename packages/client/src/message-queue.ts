@@ -6,7 +6,7 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   readonly #messagesMax: number
   readonly #onEnd: () => void
   #held: Message[] = []
-  #waiting: Array<{ resolve(result: IteratorResult<Message>): void; reject(error: ChannelError): void }> = []
+  #waiting: Waiting[] = []
   #hasEnded = false
   #error: ChannelError | undefined
 
@@ -70,4 +70,10 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
     this.#error = undefined
     return error
   }
+}
+
+/** Who asked for a message before there was one. */
+interface Waiting {
+  readonly resolve: (result: IteratorResult<Message>) => void
+  readonly reject: (error: ChannelError) => void
 }

@@ -51,13 +51,11 @@ export class Session {
     if (this.#phase === 'running') this.#socket.send(CLOSE)
     this.#phase = 'ended'
     this.#timer.stop()
-    await new Promise<void>((resolve) => {
-      const timer = this.#settings.environment.after(CLOSE_TIMEOUT_MS, resolve)
-      void this.#socket.close().then(() => {
-        timer.stop()
-        resolve()
-      })
+    const tooLong = new Promise<void>((resolve) => {
+      this.#timer = this.#settings.environment.after(CLOSE_TIMEOUT_MS, resolve)
     })
+    await Promise.race([this.#socket.close(), tooLong])
+    this.#timer.stop()
   }
 
   /** Looks at the clock now: timers stand still while a page is frozen or the machine sleeps. */

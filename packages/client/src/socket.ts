@@ -1,12 +1,6 @@
-/**
- * What a `WebSocket` class has to have: the browsers' and that of `ws` do. Its events are checked as they come, so the
- * handlers' types are left open.
- */
+/** What a `WebSocket` object has to have: that of browsers and that of `ws` do. */
 export interface WebSocketLike {
-  onopen: unknown
-  onmessage: unknown
-  onclose: unknown
-  onerror: unknown
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: object) => void): void
   send(data: string): void
   close(): void
 }
@@ -34,27 +28,29 @@ export function openSocket(WebSocket: WebSocketConstructor, url: string, listene
   const socket = new WebSocket(url)
   let isLive = true
   const gone = new Promise<void>((resolve) => {
-    socket.onclose = (event: { code?: unknown; reason?: unknown }) => {
+    socket.addEventListener('close', (event) => {
       resolve()
       if (!isLive) return
       isLive = false
-      listener.onClose(event.reason ? `${event.code}, ${event.reason}` : `${event.code}`)
-    }
+      const { code, reason } = event as Pick<CloseEvent, 'code' | 'reason'>
+      listener.onClose(reason ? `${code}, ${reason}` : `${code}`)
+    })
   })
-  socket.onopen = () => {
+  socket.addEventListener('open', () => {
     if (isLive) listener.onOpen()
-  }
-  socket.onmessage = ({ data }: { data: unknown }) => {
+  })
+  socket.addEventListener('message', (event) => {
     if (!isLive) return
+    const { data } = event as { readonly data: unknown }
     if (typeof data === 'string') listener.onText(data)
     else listener.onBinary()
-  }
+  })
   // `close` always follows. Without a listener `ws` throws.
-  socket.onerror = () => {}
+  socket.addEventListener('error', () => {})
   return {
     send: (text) => socket.send(text),
     close() {
-      if (isLive) socket.close()
+      
       isLive = false
       return gone
     },

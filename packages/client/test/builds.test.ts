@@ -79,7 +79,7 @@ function load(network: FakeNetwork, tag: object, more: object = {}): Page {
     ...more,
   })
   runInContext(read('serverchannel.js'), page)
-  return page as unknown as Page
+  return page as Page
 }
 
 describe('the script', () => {

@@ -70,7 +70,7 @@ describe('an error of a handler', () => {
   }
 
   it("goes to the page's reportError", async () => {
-    const reportError = vi.fn()
+    const reportError = vi.fn<(error: unknown) => void>()
     vi.stubGlobal('reportError', reportError)
     await throwInHandler()
     expect(reportError.mock.calls).toEqual([[error]])

@@ -1,14 +1,8 @@
 import type { WebSocketConstructor, WebSocketLike } from '../src/socket.ts'
 
-type Handler = ((event: object) => void) | null
-
 /** A WebSocket whose other end is the test. */
 export class FakeSocket implements WebSocketLike {
-  // As any code may set them; what is set is called as a browser would.
-  onopen: unknown = null
-  onmessage: unknown = null
-  onclose: unknown = null
-  onerror: unknown = null
+  readonly #listeners = new Map<string, Array<(event: object) => void>>()
   readonly url: URL
   /** What the client sent, one item a call. */
   readonly sent: string[] = []
@@ -30,6 +24,10 @@ export class FakeSocket implements WebSocketLike {
     return this.url.searchParams.get('position')
   }
 
+  addEventListener(type: string, listener: (event: object) => void): void {
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener])
+  }
+
   send(data: string): void {
     if (this.state === 'connecting') throw new Error('InvalidStateError: still connecting')
     if (this.state === 'open') this.sent.push(data)
@@ -43,12 +41,12 @@ export class FakeSocket implements WebSocketLike {
 
   accept(): void {
     this.state = 'open'
-    this.#call(this.onopen, {})
+    this.#dispatch('open', {})
   }
 
   /** Data as one WebSocket message. Reaches the handler in any state, as late events do. */
   receive(data: unknown): void {
-    this.#call(this.onmessage, { data })
+    this.#dispatch('message', { data })
   }
 
   /** Accepts, and answers the handshake; more data may come in the same message. */
@@ -61,12 +59,12 @@ export class FakeSocket implements WebSocketLike {
   drop(code = 1006, reason = ''): void {
     if (this.state === 'closed') return
     this.state = 'closed'
-    if (code === 1006) this.#call(this.onerror, {})
-    this.#call(this.onclose, { code, reason })
+    if (code === 1006) this.#dispatch('error', {})
+    this.#dispatch('close', { code, reason })
   }
 
-  #call(handler: unknown, event: object): void {
-    ;(handler as Handler)?.(event)
+  #dispatch(type: string, event: object): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(event)
   }
 }
 
@@ -80,13 +78,11 @@ export class FakeNetwork {
   readonly WebSocket: WebSocketConstructor
 
   constructor() {
-    const network = this
+    const onMade = (socket: FakeSocket): void => this.#add(socket)
     this.WebSocket = class extends FakeSocket {
       constructor(url: string) {
         super(url)
-        if (network.failure) throw network.failure
-        network.sockets.push(this)
-        network.liveMax = Math.max(network.liveMax, network.sockets.filter(({ isLive }) => isLive).length)
+        onMade(this)
       }
     }
   }
@@ -96,5 +92,11 @@ export class FakeNetwork {
     const socket = this.sockets.at(-1)
     if (!socket) throw new Error('No socket was made')
     return socket
+  }
+
+  #add(socket: FakeSocket): void {
+    if (this.failure) throw this.failure
+    this.sockets.push(socket)
+    this.liveMax = Math.max(this.liveMax, this.sockets.filter(({ isLive }) => isLive).length)
   }
 }

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/unbound-method -- handlers with their scope beside them are what is tested.
 // The table of PARITY 2.2, line by line: what `on`, `un` and `fireEvent` do in ExtJS 4.2.
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createTerrasoft, type ServerChannel } from '../src/terrasoft.ts'

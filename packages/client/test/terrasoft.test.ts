@@ -1,3 +1,4 @@
+// oxlint-disable typescript/unbound-method -- handlers with their scope beside them are what is tested.
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Message } from '../src/index.ts'
 import { createTerrasoft, installTerrasoft, type ServerChannelOptions, type Terrasoft } from '../src/terrasoft.ts'

@@ -116,6 +116,6 @@ class Timers {
   }
 
   cancel(): void {
-    for (const timer of [...this.#timers]) timer.stop()
+    for (const timer of this.#timers) timer.stop()
   }
 }

@@ -94,7 +94,7 @@ export class Endpoint {
         (Array.isArray(last) ? last[0] : last) ?? findIgnoringCase(query, 'position') ?? '',
       )
       const seat = this.#seat(request)
-      response.once('close', seat.release)
+      response.once('close', () => seat.release())
       const identity = await this.#authenticator.identify(request)
       seat.assign(identity.user)
       if (response.destroyed) return

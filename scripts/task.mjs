@@ -58,6 +58,7 @@ function bench(args) {
 }
 
 function build() {
+  console.log('Building …')
   run('tsc', ['-b', '--pretty'])
   const sources = [
     'packages/client/src',
@@ -67,7 +68,7 @@ function build() {
   ]
   const stamp = 'packages/client/dist/.built'
   if (existsSync(stamp) && newest(sources) <= statSync(stamp).mtimeMs) return
-  run('tsdown', ['--logLevel', 'warn'], 'packages/client')
+  run('tsdown', ['--logLevel', 'error'], 'packages/client')
   writeFileSync(stamp, '')
 }
 

@@ -50,7 +50,7 @@ export function openSocket(WebSocket: WebSocketConstructor, url: string, listene
   return {
     send: (text) => socket.send(text),
     close() {
-      
+      if (isLive) socket.close()
       isLive = false
       return gone
     },

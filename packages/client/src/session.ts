@@ -101,6 +101,7 @@ export class Session {
       case 'running opened':
         this.#end('protocol_broken', `The socket is out of order: ${step}.`)
         return
+      // Late events of a socket that was given up.
       case 'ended opened':
       case 'ended text':
       case 'ended binary':

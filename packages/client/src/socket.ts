@@ -19,28 +19,22 @@ export interface SocketListener {
 
 export interface Socket {
   send(text: string): void
-  /** From here on the listener hears nothing. Resolves when the socket is gone. Idempotent. */
+  /** Resolves when the socket is gone. Idempotent. */
   close(): Promise<void>
 }
 
-/** Opens a socket whose late events, after it was closed or was found closed, reach nobody. */
+/** Opens a socket and says what comes of it. Events may come late, after it was closed: the listener is to know. */
 export function openSocket(WebSocket: WebSocketConstructor, url: string, listener: SocketListener): Socket {
   const socket = new WebSocket(url)
-  let isLive = true
   const gone = new Promise<void>((resolve) => {
     socket.addEventListener('close', (event) => {
       resolve()
-      if (!isLive) return
-      isLive = false
       const { code, reason } = event as Pick<CloseEvent, 'code' | 'reason'>
       listener.onClose(reason ? `${code}, ${reason}` : `${code}`)
     })
   })
-  socket.addEventListener('open', () => {
-    if (isLive) listener.onOpen()
-  })
+  socket.addEventListener('open', () => listener.onOpen())
   socket.addEventListener('message', (event) => {
-    if (!isLive) return
     const { data } = event as { readonly data: unknown }
     if (typeof data === 'string') listener.onText(data)
     else listener.onBinary()
@@ -50,8 +44,7 @@ export function openSocket(WebSocket: WebSocketConstructor, url: string, listene
   return {
     send: (text) => socket.send(text),
     close() {
-      if (isLive) socket.close()
-      isLive = false
+      socket.close()
       return gone
     },
   }

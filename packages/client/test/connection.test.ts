@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Channel, ChannelError } from '../src/index.ts'
 import { settle } from './fake-clock.ts'
@@ -97,6 +98,18 @@ describe('the state', () => {
       ['open', false, 'history-trimmed'],
       ['open', undefined, undefined],
     ])
+  })
+
+  it('is told without what the server said while it was open before', async () => {
+    const channel = await world.opened()
+    const told: unknown[] = []
+    world.network.socket.receive(channelState('f', 0, { recovered: false, reason: 'epoch-changed' }))
+    world.network.socket.drop()
+    await world.untilNextSocket()
+    channel.onStateChange((state, { recovered, reason }) => told.push([state, recovered, reason]))
+    world.network.socket.shakeHands()
+    await world.clock.pass(2_000)
+    expect(told).toEqual([['open', undefined, undefined]])
   })
 
   it('handlers end with their signal', async () => {
@@ -560,6 +573,16 @@ describe('ready', () => {
     await channel.close()
     expect(await settled).toMatchObject([{ status: 'rejected', reason: { code: 'channel_closed' } }])
     await expect(channel.ready()).rejects.toMatchObject({ code: 'channel_closed' })
+  })
+
+  it('leaves nothing behind at its signal', async () => {
+    const channel = await world.connecting()
+    const { signal } = new AbortController()
+    const ready = channel.ready({ signal })
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    world.network.socket.shakeHands(channelState('e', 0))
+    await ready
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it("rejects with the signal's reason", async () => {

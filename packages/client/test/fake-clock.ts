@@ -7,7 +7,7 @@ interface Pending {
 
 /** Time that passes when the test says so. */
 export class FakeClock {
-  #now = 1_700_000_000_000
+  #now = 0
   #pending: Pending[] = []
 
   readonly now = (): number => this.#now

@@ -264,6 +264,16 @@ describe('the option single', () => {
     expect(names()).toEqual(['a'])
   })
 
+  it('has it called once also where a handler before it fires the event again', () => {
+    let depth = 0
+    channel.on('a', () => {
+      if (depth++ === 0) channel.fireEvent('a')
+    })
+    channel.on('a', named('a'), undefined, { single: true })
+    channel.fireEvent('a')
+    expect(names()).toEqual(['a'])
+  })
+
   it('with delay has it called once, however many events came in the meantime', async () => {
     channel.on('a', named('a'), undefined, { single: true, delay: 10 })
     channel.fireEvent('a', 1)
@@ -434,6 +444,9 @@ describe('suspendEvents', () => {
     expect(calls).toEqual([['a', 1]])
     channel.resumeEvents()
     channel.fireEvent('a', 2)
+    expect(calls).toHaveLength(2)
+    channel.suspendEvents()
+    channel.fireEvent('a', 3)
     expect(calls).toHaveLength(2)
   })
 

@@ -1,0 +1,129 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { jsonCodec } from '@serverchannel/protocol'
+import { pino } from 'pino'
+import { Channel } from '../src/channel/channel.ts'
+import type { Clock } from '../src/channel/clock.ts'
+import { attachTo } from '../src/http/attachment.ts'
+import { Routes } from '../src/http/routes.ts'
+import { ChannelHub } from '../src/hub/channel-hub.ts'
+import type { Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import { type Authenticate, type Limits, resolveLimits } from '../src/options.ts'
+import { MemoryStore } from '../src/stores/memory.ts'
+import { Endpoint } from '../src/transports/endpoint.ts'
+import { FakeClock } from './fake-clock.ts'
+import { until } from './until.ts'
+
+export interface TransportSceneOptions {
+  readonly limits?: Partial<Limits>
+  readonly allowedOrigins?: readonly string[]
+  /** Default: `Authorization: Bearer NAME`, or `access_token=NAME`, is the user NAME; without it, nobody in particular. */
+  readonly authenticate?: Authenticate
+}
+
+/** A channel behind a real http server on a port of its own. Sockets and turns of the loop are real, time is not. */
+export interface TransportScene {
+  /** Of the hub. */
+  readonly url: string
+  readonly port: number
+  readonly channel: Channel
+  readonly endpoint: Endpoint
+  readonly clock: FakeClock
+  readonly limits: Limits
+  /** What shook hands, in that order; what is gone again too. */
+  readonly connections: readonly HubConnection[]
+  /** Posts a message to all, and lets the loop turn, in which it is written. */
+  post(body: unknown): Promise<void>
+  /** The newest connection, once there are so many. */
+  connected(count: number): Promise<HubConnection>
+  /** Once no connection is left. */
+  emptied(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openTransportScene(options: TransportSceneOptions = {}): Promise<TransportScene> {
+  const limits = resolveLimits({ closeTimeoutMs: 100, ...options.limits })
+  const time = new FakeClock()
+  const clock = withRealTurns(time)
+  let ids = 0
+  const store = new MemoryStore({ ...limits, epoch: 'epoch-1', now: () => clock.now() })
+  const channel = new Channel({ store, clock, limits, createId: () => `message-${++ids}` })
+  const access = { development: false, allowedOrigins: options.allowedOrigins ?? [] }
+  const logger = pino({ level: 'silent' })
+  const connections: HubConnection[] = []
+  const endpoint = new Endpoint({
+    hub: recordConnections(new ChannelHub(channel), connections),
+    codecs: [jsonCodec],
+    limits,
+    access,
+    authenticate: options.authenticate ?? byName,
+    clock,
+    logger,
+    createId: () => `connection-${String(++ids).padStart(11, '0')}`,
+  })
+  await channel.open()
+  const server = createServer((_, response) => response.writeHead(404).end())
+  const paths = { hubPath: '/msg', apiPath: '/api/messages' }
+  attachTo(server, new Routes({ channel, endpoint, limits, access, logger, ...paths, mayPost: undefined }))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/msg`,
+    port,
+    channel,
+    endpoint,
+    clock: time,
+    limits,
+    connections,
+    emptied: () => until(() => endpoint.connectionCount === 0, 'no connection is left'),
+    async post(body) {
+      await channel.post([{ sender: 'Test', body }])
+      await new Promise(setImmediate)
+    },
+    async connected(count) {
+      await until(() => connections.length >= count, `there are ${count} connections`)
+      const connection = connections[count - 1]
+      if (!connection) throw new Error('There is no connection')
+      return connection
+    },
+    close: () => closeAll(server, endpoint, channel, time),
+  }
+}
+
+async function closeAll(server: Server, endpoint: Endpoint, channel: Channel, time: FakeClock): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const left = endpoint.close()
+  server.closeAllConnections()
+  await until(() => {
+    // Who polls no more is given up in time.
+    time.advance(1000)
+    return endpoint.connectionCount === 0
+  }, 'all connections are gone')
+  await left
+  await channel.close()
+  await closed
+}
+
+function recordConnections(hub: Hub, connections: HubConnection[]): Hub {
+  return {
+    onConnected(connection) {
+      connections.push(connection)
+      return hub.onConnected(connection)
+    },
+  }
+}
+
+function withRealTurns(time: FakeClock): Clock {
+  return {
+    now: () => time.now(),
+    soon: (run) => void setImmediate(run),
+    every: (intervalMs, run) => time.every(intervalMs, run),
+    after: (delayMs, run) => time.after(delayMs, run),
+  }
+}
+
+const byName: Authenticate = (request) => {
+  const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1]
+  const user = bearer ?? new URLSearchParams(request.url?.split('?')[1] ?? '').get('access_token')
+  return user ? { user } : {}
+}

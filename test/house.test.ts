@@ -45,7 +45,7 @@ function strangers(folder: string, allowed: readonly RegExp[]): string[] {
 const server = 'packages/server/src'
 const inServer = (folders: string): RegExp => new RegExp(`^${server}/(?:${folders})/`)
 const OPTIONS = new RegExp(`^${server}/options\\.ts$`)
-const PROTOCOL = /^@serverchannel\/protocol$/
+const PROTOCOL = /^@serverchannel\/protocol(?:\/messagepack)?$/
 const NODE = /^node:/
 
 describe('imports', () => {
@@ -55,7 +55,7 @@ describe('imports', () => {
   })
 
   it('keep the protocol pure', () => {
-    expect(strangers('packages/protocol/src', [/^packages\/protocol\/src\//])).toEqual([])
+    expect(strangers('packages/protocol/src', [/^packages\/protocol\/src\//, /^@msgpack\/msgpack$/])).toEqual([])
   })
 
   it('let the client know the protocol only', () => {

@@ -76,13 +76,9 @@ describe('serverchannel post and listen', () => {
   it('begins after a position that is given', async () => {
     const { out } = await post('Earlier', '1', '--json')
     await post('Later', '2')
-    const listener = await listen(
-      '--json',
-      '--count',
-      '1',
-      '--position',
-      (JSON.parse(out) as { position: string }).position,
-    )
+    const { position } = JSON.parse(out) as { position: string }
+    const listener = new CliProcess(['listen', '--url', server.url, '--json', '--count', '1', '--position', position])
+    listeners.push(listener)
     await listener.exit()
     expect(JSON.parse(listener.out)).toMatchObject({ Header: { Sender: 'Later' }, Body: '2' })
   })

@@ -58,3 +58,13 @@ export class World {
     }
   }
 }
+
+/** What the channel tells of itself, in order. */
+export function watch(channel: Channel): string[] {
+  const told: string[] = []
+  channel.onStateChange((state, { previous, error }) =>
+    told.push(`${previous} → ${state}${error ? `: ${error.code}` : ''}`),
+  )
+  channel.onError(({ code }) => told.push(code))
+  return told
+}

@@ -30,7 +30,7 @@ describe('a position', () => {
   })
 
   it('is looked for in bounded time in a text of any length', () => {
-    expect(parsePosition(`${':1'.repeat(1_000_000)}`)).toBeUndefined()
+    expect(parsePosition(':1'.repeat(1_000_000))).toBeUndefined()
     expect(parsePosition(`e:${'1'.repeat(1_000_000)}`)).toBeUndefined()
   })
 })

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { jsonCodec } from '@serverchannel/protocol'
+import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress, normalizeOrigin } from './auth/access.ts'
 import { createKeyCheck } from './auth/credentials.ts'
@@ -59,7 +60,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const access: AccessOptions = { development, allowedOrigins: parseOrigins(options.allowedOrigins ?? []) }
   const endpoint = new Endpoint({
     hub: new ChannelHub(channel),
-    codecs: [jsonCodec],
+    codecs: [jsonCodec, messagePackCodec],
     limits,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),

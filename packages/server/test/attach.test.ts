@@ -9,7 +9,7 @@ import { createServerChannel, type ServerChannel } from '../src/server.ts'
 const closers: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close()
+  for (const close of closers.splice(0).reverse()) await close()
 })
 
 async function createChannel(): Promise<ServerChannel> {

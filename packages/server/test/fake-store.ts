@@ -29,7 +29,7 @@ export class FakeStore implements Store {
   append(drafts: readonly Draft[]): Promise<readonly number[]> {
     const error = this.appendError
     this.appendError = undefined
-    if (error !== undefined) return Promise.reject(error as Error)
+    if (error !== undefined) return Promise.reject(error)
     const entries = drafts.map((draft) => ({ ...draft, offset: ++this.#head }))
     this.#entries.push(...entries)
     this.#follower?.onEntries(entries)

@@ -60,8 +60,8 @@ describe('what a client calls', () => {
   it('is handled up to the message that is broken', async () => {
     const { connect } = await openHub()
     const { transport } = connect('a')
-    const call = '{"type":1,"invocationId":"1","target":"X","arguments":[]}\x1e'
-    transport.send(`${call}no\x1e${call}`)
+    const once = '{"type":1,"invocationId":"1","target":"X","arguments":[]}\x1e'
+    transport.send(`${once}no\x1e${once}`)
     expect(transport.records).toHaveLength(3)
     expect(transport.records[2]).toBe(CLOSED_WITH_ERROR)
   })

@@ -1,10 +1,28 @@
-import { openEventStream, openLongPolling, openServerSentEvents, openWebSocket } from './transport-clients.ts'
-import { describeTransport } from './transport-contract.ts'
+import {
+  type OpenClient,
+  openEventStream,
+  openLongPolling,
+  openServerSentEvents,
+  openWebSocket,
+} from './transport-clients.ts'
+import { describeTransport, type TransportTraits } from './transport-contract.ts'
+import { describeTransportInput } from './transport-contract-input.ts'
 
-describeTransport('WebSockets', openWebSocket)
-describeTransport('ServerSentEvents', openServerSentEvents)
-describeTransport('LongPolling', openLongPolling, { hasNoPings: 'A poll that waits tells that its client lives (L4)' })
-describeTransport('EventStream', openEventStream, {
-  takesNothing: 'An event stream only listens',
-  saysNoReconnect: 'EventSource comes back by itself unless it gets 204 or an error',
-})
+const transports: readonly [string, OpenClient, TransportTraits][] = [
+  ['WebSockets', openWebSocket, {}],
+  ['ServerSentEvents', openServerSentEvents, {}],
+  ['LongPolling', openLongPolling, { hasNoPings: 'A poll that waits tells that its client lives (L4)' }],
+  [
+    'EventStream',
+    openEventStream,
+    {
+      takesNothing: 'an event stream only listens',
+      saysNoReconnect: 'EventSource comes back by itself unless it gets 204 or an error',
+    },
+  ],
+]
+
+for (const [name, open, traits] of transports) {
+  describeTransport(name, open, traits)
+  describeTransportInput(name, open, traits)
+}

@@ -48,7 +48,8 @@ export function send(
 ): void {
   if (response.headersSent || response.destroyed) return
   response.writeHead(status, {
-    'Content-Length': Buffer.byteLength(body),
+    // An answer without content has no length (RFC 9110, 8.6).
+    ...(status === 204 ? {} : { 'Content-Length': Buffer.byteLength(body) }),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',

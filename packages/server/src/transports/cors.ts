@@ -12,10 +12,10 @@ const PREFLIGHT_AGE_S = 600
  */
 export function allowOrigin(request: IncomingMessage, response: ServerResponse, access: AccessOptions): boolean {
   const { origin } = request.headers
+  if (access.allowedOrigins.length > 0) response.setHeader('Vary', 'Origin')
   if (origin !== undefined && access.allowedOrigins.includes(origin)) {
     response.setHeader('Access-Control-Allow-Origin', origin)
     response.setHeader('Access-Control-Allow-Credentials', 'true')
-    response.setHeader('Vary', 'Origin')
   }
   if (request.method !== 'OPTIONS') return true
   const asked = request.headers['access-control-request-headers']

@@ -14,9 +14,9 @@ import { Authenticator } from './authenticator.ts'
 import { allowOrigin } from './cors.ts'
 import { eventStreamCodec } from './event-stream-codec.ts'
 import type { HttpConnection } from './http-connection.ts'
-import { LongPollingTransport } from './long-polling.ts'
+import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections } from './negotiate.ts'
-import { refuseUpgrade } from './refuse-upgrade.ts'
+import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
 import { WebSocketAcceptor } from './websocket.ts'
@@ -42,6 +42,14 @@ interface Arrival {
   readonly http: HttpConnection | undefined
 }
 
+/** A request of a client that negotiated, which may open its transport. */
+interface Opening {
+  readonly request: IncomingMessage
+  readonly query: URLSearchParams
+  readonly identity: Identity
+}
+
+const CHANGED_TRANSPORT = 'Cannot change transports mid-connection'
 const PLAIN = { 'Content-Type': 'text/plain' }
 
 /** A hub on HTTP: who may connect, negotiation, and the transports. Source: SIGNALR 2.1 to 2.6. */
@@ -98,7 +106,7 @@ export class Endpoint {
       const identity = await this.#authenticator.identify(request)
       seat.assign(identity.user)
       if (response.destroyed) return
-      const transport = new ServerSentEventsTransport(response, true)
+      const transport = this.#createEventStream(response, true)
       const arrival = { id: this.#parts.createId(), identity, position, seat, http: undefined }
       const connection = this.#createConnection(transport, arrival)
       transport.listen(connection)
@@ -115,6 +123,8 @@ export class Endpoint {
         return
       }
       const identity = await this.#authenticator.identify(request)
+      // Nobody would say of a client that went away meanwhile that it is gone.
+      if (response.destroyed) return
       const token = findIgnoringCase(query, 'id')
       if (!token) {
         send(response, 400, 'Connection ID required', PLAIN)
@@ -129,8 +139,9 @@ export class Endpoint {
       http.hubConnection?.renew(identity)
       if (method === 'POST') await this.#receive(http, request, response)
       else if (method === 'DELETE') leave(http, response)
-      else if (request.headers.accept?.includes('text/event-stream')) this.#openEvents(http, request, response, query)
-      else this.#poll(http, request, response, query)
+      else if (request.headers.accept?.includes('text/event-stream')) {
+        this.#openEvents(http, { request, query, identity }, response)
+      } else this.#poll(http, { request, query, identity }, response)
     })
   }
 
@@ -152,7 +163,14 @@ export class Endpoint {
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
         requireSameUser(http, identity)
-        if (http.carrier) throw new ChannelError('already_open', 'The connection has a transport already.')
+        if (http.carrier === 'WebSockets') {
+          throw new ChannelError('already_open', 'The connection has a transport already.')
+        }
+        if (http.carrier) {
+          seat.release()
+          answerUpgrade(socket, 400, PLAIN['Content-Type'], CHANGED_TRANSPORT)
+          return
+        }
       }
       seat.assign(identity.user)
       if (socket.destroyed || this.#isClosed) {
@@ -187,49 +205,48 @@ export class Endpoint {
     this.#acceptor.accept(request, socket, head, (transport) => this.#createConnection(transport, arrival))
   }
 
-  #openEvents(http: HttpConnection, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+  #openEvents(http: HttpConnection, opening: Opening, response: ServerResponse): void {
     if (http.carrier instanceof ServerSentEventsTransport) {
       send(response, 409, '', PLAIN)
       return
     }
     if (http.carrier) {
-      send(response, 400, 'Cannot change transports mid-connection', PLAIN)
+      send(response, 400, CHANGED_TRANSPORT, PLAIN)
       return
     }
-    this.#openCarrier(http, request, query, new ServerSentEventsTransport(response))
+    this.#openCarrier(http, opening, this.#createEventStream(response, false))
   }
 
-  #poll(http: HttpConnection, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+  #poll(http: HttpConnection, opening: Opening, response: ServerResponse): void {
     if (http.carrier instanceof LongPollingTransport) {
       http.carrier.poll(response)
       return
     }
     if (http.carrier) {
-      send(response, 400, 'Cannot change transports mid-connection', PLAIN)
+      send(response, 400, CHANGED_TRANSPORT, PLAIN)
       return
     }
     const { clock, limits } = this.#parts
     const { pollTimeoutMs, disconnectTimeoutMs } = limits
-    this.#openCarrier(http, request, query, new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs }))
+    this.#openCarrier(http, opening, new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs }))
     // The first poll is answered at once: the client learns from it that the transport works (L1).
-    send(response, 200, '', { 'Content-Type': 'application/octet-stream' })
+    send(response, 200, '', { ...POLL_HEADERS, 'Content-Type': 'application/octet-stream' })
   }
 
   #openCarrier(
     http: HttpConnection,
-    request: IncomingMessage,
-    query: URLSearchParams,
+    { request, query, identity }: Opening,
     carrier: ServerSentEventsTransport | LongPollingTransport,
   ): void {
     const position = parsePositionParameter(query)
     const seat = this.#seat(request)
     try {
-      seat.assign(http.identity.user)
+      seat.assign(identity.user)
     } catch (error) {
       seat.release()
       throw error
     }
-    const connection = this.#createConnection(carrier, { id: http.id, identity: http.identity, position, seat, http })
+    const connection = this.#createConnection(carrier, { id: http.id, identity, position, seat, http })
     this.#connections.opened(http)
     carrier.listen(connection)
     http.open(carrier, connection)
@@ -240,8 +257,14 @@ export class Endpoint {
       send(response, 405, 'POST requests are not allowed for WebSocket connections.', PLAIN)
       return
     }
-    await http.receive(await readBody(request, this.#parts.limits.receivedFrameBytesMax, 'receivedFrameBytesMax'))
+    const { receivedFrameBytesMax } = this.#parts.limits
+    await http.receive(() => readBody(request, receivedFrameBytesMax, 'receivedFrameBytesMax'))
     send(response, 200, '', PLAIN)
+  }
+
+  #createEventStream(response: ServerResponse, isRaw: boolean): ServerSentEventsTransport {
+    const { clock, limits } = this.#parts
+    return new ServerSentEventsTransport(response, { clock, closeTimeoutMs: limits.closeTimeoutMs, isRaw })
   }
 
   #createConnection(transport: Transport, { id, identity, position, seat, http }: Arrival): HubConnection {

@@ -57,10 +57,13 @@ export class HttpConnection {
     this.#earlyBytes = 0
   }
 
-  /** Takes what a POST brought, in the order of the POSTs; ends when the connection takes more (SIGNALR 2.3). */
-  async receive(data: Buffer): Promise<void> {
+  /**
+   * Takes what a POST brings, in the order of the POSTs; ends when the connection takes more (SIGNALR 2.3). One body is
+   * read at a time, so that what waits is with the network and not in memory.
+   */
+  async receive(read: () => Promise<Buffer>): Promise<void> {
     const before = this.#posts
-    const received = before.then(() => this.#take(data))
+    const received = before.then(async () => this.#take(await read()))
     this.#posts = received.catch(() => {})
     await received
   }

@@ -11,7 +11,8 @@ export interface LongPollingOptions {
   readonly disconnectTimeoutMs: number
 }
 
-const HEADERS = {
+/** Of every poll's answer. */
+export const POLL_HEADERS = {
   'Cache-Control': 'no-cache, no-store',
   Pragma: 'no-cache',
   Expires: 'Thu, 01 Jan 1970 00:00:00 GMT',
@@ -32,8 +33,8 @@ export class LongPollingTransport implements Transport {
   #state: 'open' | 'ending' | 'ended' = 'open'
   #waiting: Buffer[] = []
   #waitingBytes = 0
-  /** Given to a response that the operating system has not taken. */
-  #underWayBytes = 0
+  /** An answer that the operating system has not taken. What comes after it waits, so that the order holds if it breaks. */
+  #underWay: { readonly response: ServerResponse; readonly data: Buffer } | undefined
   #takenBytes = 0
   #poll: ServerResponse | undefined
   #pollTimer: Timer | undefined
@@ -52,7 +53,7 @@ export class LongPollingTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#waitingBytes + this.#underWayBytes
+    return this.#waitingBytes + (this.#underWay?.data.length ?? 0)
   }
 
   get takenBytes(): number {
@@ -80,13 +81,14 @@ export class LongPollingTransport implements Transport {
     if (this.#state !== 'open') return
     this.#state = 'ending'
     this.#flush()
+    this.#awaitPoll()
   }
 
   abort(): void {
     this.#waiting = []
     this.#waitingBytes = 0
-    if (this.#state === 'open') this.#state = 'ending'
-    this.#flush()
+    this.#underWay?.response.destroy()
+    this.leave()
   }
 
   pause(): void {
@@ -107,9 +109,10 @@ export class LongPollingTransport implements Transport {
   /** Takes a poll: it is answered when there is something to say. A poll that still waits is superseded by it (L2). */
   poll(response: ServerResponse): void {
     this.#absenceTimer?.stop()
+    this.#absenceTimer = undefined
     this.#answerPoll(204)
     this.#poll = response
-    response.on('close', () => this.#pollClosed(response))
+    response.once('close', () => this.#pollEnded(response))
     this.#pollTimer = this.#options.clock.after(this.#options.pollTimeoutMs, () => this.#answerPoll(200))
     this.#flush()
   }
@@ -123,17 +126,13 @@ export class LongPollingTransport implements Transport {
   }
 
   #flush(): void {
-    if (!this.#poll) return
+    if (!this.#poll || this.#underWay) return
     if (this.#waiting.length > 0) {
       const data = Buffer.concat(this.#waiting, this.#waitingBytes)
       this.#waiting = []
       this.#waitingBytes = 0
       this.#answerPoll(200, data)
-    } else if (this.#state === 'ending') {
-      this.#state = 'ended'
-      this.#answerPoll(204)
-      this.#finish()
-    }
+    } else if (this.#state === 'ending') this.leave()
   }
 
   #answerPoll(status: 200 | 204, data?: Buffer): void {
@@ -141,51 +140,44 @@ export class LongPollingTransport implements Transport {
     if (!response) return
     this.#poll = undefined
     this.#pollTimer?.stop()
-    this.#awaitPoll()
-    if (response.destroyed) {
-      if (data) this.#putBack(data)
-      return
+    if (data) {
+      this.#underWay = { response, data }
+      response.once('finish', () => this.#taken(data.length))
     }
-    if (data) this.#underWayBytes += data.length
-    let isTaken = false
-    response.once('finish', () => {
-      isTaken = true
-      if (data) this.#taken(data.length)
-    })
-    response.once('close', () => {
-      if (isTaken || !data) return
-      this.#underWayBytes -= data.length
-      this.#putBack(data)
-    })
     const type = data ? 'application/octet-stream' : 'text/plain'
     const length = status === 200 ? { 'Content-Type': type, 'Content-Length': data?.length ?? 0 } : {}
-    response.writeHead(status, { ...HEADERS, ...length }).end(data)
+    response.writeHead(status, { ...POLL_HEADERS, ...length }).end(data)
   }
 
   #taken(bytes: number): void {
-    this.#underWayBytes -= bytes
+    this.#underWay = undefined
     this.#takenBytes += bytes
     if (this.bufferedBytes === 0) this.#listener?.onDrain()
+    this.#flush()
   }
 
-  /** What a broken poll did not bring comes with the next one. */
-  #putBack(data: Buffer): void {
-    this.#waiting.unshift(data)
-    this.#waitingBytes += data.length
-  }
-
-  #pollClosed(response: ServerResponse): void {
-    if (this.#poll !== response) return
-    this.#poll = undefined
-    this.#pollTimer?.stop()
+  /** It was answered, or it broke: then what it did not bring comes with the next one. */
+  #pollEnded(response: ServerResponse): void {
+    if (this.#poll === response) {
+      this.#poll = undefined
+      this.#pollTimer?.stop()
+    }
+    if (this.#underWay?.response === response) {
+      const { data } = this.#underWay
+      this.#underWay = undefined
+      this.#waiting.unshift(data)
+      this.#waitingBytes += data.length
+      this.#flush()
+    }
     this.#awaitPoll()
   }
 
   #awaitPoll(): void {
-    this.#absenceTimer?.stop()
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#poll || this.#absenceTimer) return
     this.#absenceTimer = this.#options.clock.after(this.#options.disconnectTimeoutMs, () => {
       this.#state = 'ended'
+      // An answer that nobody reads would keep its socket for ever.
+      this.#underWay?.response.destroy()
       this.#finish()
     })
   }

@@ -5,16 +5,20 @@ import { toProblem } from './answer.ts'
 
 /** Answers an upgrade request with an error and ends its connection, so that nothing of it is read as a next request. */
 export function refuseUpgrade(socket: Duplex, error: ChannelError): void {
+  const problem = toProblem(error)
+  answerUpgrade(socket, problem.status, 'application/problem+json', JSON.stringify(problem))
+}
+
+/** The same with any answer. */
+export function answerUpgrade(socket: Duplex, status: number, contentType: string, body: string): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
-  const problem = toProblem(error)
-  const body = JSON.stringify(problem)
   const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     'Connection: close',
-    'Content-Type: application/problem+json',
+    `Content-Type: ${contentType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
     'X-Content-Type-Options: nosniff',

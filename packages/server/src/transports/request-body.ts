@@ -10,6 +10,8 @@ import type { LimitName } from '../options.ts'
  */
 export function readBody(request: IncomingMessage, bytesMax: number, limitName: LimitName): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    // Then nothing of it is told any more.
+    if (request.destroyed) throw new Error('The client went away before its request was read')
     const parts: Buffer[] = []
     let bytes = 0
     const refuse = (): void => {

@@ -1,6 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Chunk } from '../channel/chunk.ts'
+import type { Clock, Timer } from '../channel/clock.ts'
 import type { Transport, TransportListener } from '../channel/transport.ts'
+
+export interface ServerSentEventsOptions {
+  readonly clock: Clock
+  /** What was written before the end has this long to be taken. */
+  readonly closeTimeoutMs: number
+  /** What is written is an event stream already, and not to be put into events. */
+  readonly isRaw: boolean
+}
 
 const HEADERS = {
   'Content-Type': 'text/event-stream',
@@ -19,19 +28,18 @@ export class ServerSentEventsTransport implements Transport {
   readonly transferFormats = ['Text'] as const
   readonly hasKeepAlive = true
   readonly #response: ServerResponse
-  readonly #isRaw: boolean
+  readonly #options: ServerSentEventsOptions
   #listener: TransportListener | undefined
   #writtenBytes = 0
   #isEnded = false
   #isPaused = false
   #onResume: (() => void)[] = []
+  #closeTimer: Timer | undefined
 
-  /** @param isRaw what is written is an event stream already, and not to be put into events */
-  constructor(response: ServerResponse, isRaw = false) {
+  constructor(response: ServerResponse, options: ServerSentEventsOptions) {
     this.#response = response
-    this.#isRaw = isRaw
+    this.#options = options
     response.on('error', () => {})
-    response.on('drain', () => this.#listener?.onDrain())
     response.on('close', () => this.#finish())
   }
 
@@ -56,15 +64,17 @@ export class ServerSentEventsTransport implements Transport {
 
   write(chunk: Chunk): void {
     if (this.#isEnded) return
-    const data = this.#isRaw ? chunk.payload : (chunk.serverSentEvent ??= toEvent(chunk.payload))
+    const data = this.#options.isRaw ? chunk.payload : (chunk.serverSentEvent ??= toEvent(chunk.payload))
     this.#writtenBytes += data.length
-    this.#response.write(data)
+    this.#response.write(data, this.#onWritten)
   }
 
   close(): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#response.end()
+    // A client that doesn't read would never let it end.
+    this.#closeTimer = this.#options.clock.after(this.#options.closeTimeoutMs, () => this.#response.destroy())
   }
 
   abort(): void {
@@ -87,8 +97,14 @@ export class ServerSentEventsTransport implements Transport {
     this.#listener?.onData(data)
   }
 
+  /** The response's own `drain` comes only after writes that went above its mark, which may be higher than ours. */
+  readonly #onWritten = (): void => {
+    if (this.#response.writableLength === 0) this.#listener?.onDrain()
+  }
+
   #finish(): void {
     this.#isEnded = true
+    this.#closeTimer?.stop()
     this.resume()
     const listener = this.#listener
     this.#listener = undefined

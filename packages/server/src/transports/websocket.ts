@@ -79,8 +79,9 @@ class WebSocketTransport implements Transport {
     this.#socket.on('drain', () => listener.onDrain())
   }
 
+  /** What is below the socket's own mark is on its way: the socket says `drain` only for what went above. */
   get bufferedBytes(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0
   }
 
   get takenBytes(): number {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorKinds, limits } from 'serverchannel'
@@ -62,6 +62,14 @@ describe('links', () => {
   it.each(pages)('of %s lead somewhere', (page) => {
     const targets = [...read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map((match) => match[1] ?? '')
     for (const target of targets) expect(() => readFileSync(join(root, page, '..', target))).not.toThrow()
+  })
+
+  it('name tests that are there, behind each guarantee', () => {
+    const named = [...read('docs/guarantees.md').matchAll(/`((?:packages|test)\/[^`]+)`/g)].map(
+      (match) => match[1] ?? '',
+    )
+    expect(named.length).toBeGreaterThan(5)
+    for (const file of named) expect([file, existsSync(join(root, file))]).toEqual([file, true])
   })
 
   it('the README has at most 120 lines', () => {

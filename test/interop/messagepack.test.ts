@@ -29,7 +29,7 @@ const clients: readonly [string, (url: string, transport: number) => StockConnec
     (url, transport) =>
       new oldest.HubConnectionBuilder()
         .withUrl(url, { transport })
-        .withHubProtocol(new oldestProtocol.MessagePackHubProtocol())
+        .withHubProtocol(new oldestProtocol.MessagePackHubProtocol() as unknown as oldest.IHubProtocol)
         .configureLogging(oldest.LogLevel.None)
         .build(),
   ],

@@ -112,16 +112,16 @@ function call(elements: Elements): {
     target: required(elements, 3, 'target'),
     arguments: args,
     ...(streamIds && streamIds.length > 0 ? { streamIds } : {}),
-    ...optional('headers', headers(elements)),
+    ...optional('headers', readHeaders(elements)),
   }
 }
 
 function answer(elements: Elements): { readonly invocationId: string; readonly headers?: Headers } {
-  return { invocationId: required(elements, 2, 'invocationId'), ...optional('headers', headers(elements)) }
+  return { invocationId: required(elements, 2, 'invocationId'), ...optional('headers', readHeaders(elements)) }
 }
 
 /** Undefined where there are none: on this wire an empty map stands for that. */
-function headers(elements: Elements): Headers | undefined {
+function readHeaders(elements: Elements): Headers | undefined {
   const value = elements[1]
   if (value === null) return undefined
   if (!isMap(value)) throw malformed("Expected 'headers' to be a map.")

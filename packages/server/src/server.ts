@@ -79,7 +79,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     mayPost: parseApiKeys(options.apiKeys ?? [], development),
   })
   await channel.open()
-  return new ServerChannel({ channel, endpoint, routes, logger, development })
+  return new ServerChannel({ channel, endpoint, routes, logger, development, closeTimeoutMs: limits.closeTimeoutMs })
 }
 
 interface ServerChannelParts {
@@ -88,6 +88,7 @@ interface ServerChannelParts {
   readonly routes: Routes
   readonly logger: Logger
   readonly development: boolean
+  readonly closeTimeoutMs: number
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
@@ -125,13 +126,15 @@ export class ServerChannel {
    * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, ttlMs: 60_000 })
    */
   post(post: Post): Posting<Receipt> {
+    // Callers without types may give anything.
+    const sender = (post as Post | null | undefined)?.sender
     const outcome = this.#parts.channel.post([post]).then(([receipt]) => {
       if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
       return receipt
     })
     return new Posting(outcome, (error) => {
       this.#failedPosts++
-      this.#parts.logger.error({ err: error, sender: post.sender }, 'A message was not posted')
+      this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
     })
   }
 
@@ -190,6 +193,8 @@ export class ServerChannel {
       server.once('error', reject)
       server.listen(port, host, () => {
         server.off('error', reject)
+        // A connection that can't be accepted, as where the process is out of file descriptors, ends nothing.
+        server.on('error', (error) => this.#parts.logger.error({ err: error }, 'A connection was not accepted'))
         resolve()
       })
     })
@@ -207,10 +212,15 @@ export class ServerChannel {
 
   async #close(): Promise<void> {
     removeCurrentChannel(this)
-    const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     await this.#parts.endpoint.close()
-    for (const server of this.#servers) server.closeIdleConnections()
+    const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
+    const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
+      for (const server of this.#servers) server.closeAllConnections()
+    })
     await Promise.all(stopped)
+    timer.stop()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }

@@ -154,7 +154,7 @@ describe('a channel that closes', () => {
       })
     })
     await Promise.all([channel.close(), channel.close()])
-    expect(await code).toBe(1001)
+    expect(await code).toBe(1000)
     expect(JSON.parse(said.at(-1)?.slice(0, -1) ?? '')).toMatchObject({ type: 7, allowReconnect: true })
     await expect(channel.postMessageToAll('A')).rejects.toMatchObject({ code: 'channel_closed' })
     await expect(fetch(`${url}/livez`)).rejects.toThrow('fetch failed')

@@ -5,7 +5,7 @@ import type { LogFollower, LogState, Store, StoreRead } from '../src/channel/sto
 export class FakeStore implements Store {
   readonly durability = 'logged'
   /** Made to fail the next append, or every read. */
-  appendError: unknown
+  appendError: Error | undefined
   readError: unknown
   /** Reads and how far each one went. */
   readonly reads: { readonly after: number; readonly count: number }[] = []

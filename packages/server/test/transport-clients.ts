@@ -1,4 +1,4 @@
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { HANDSHAKE, negotiateUrl, openStream, post, RECORD_END, type Stream, startAsking } from './transport-http.ts'
 import { until } from './until.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { range } from './channel-scene.ts'
 import { ask, negotiate, negotiateUrl, openStream, startAsking } from './transport-http.ts'
 import { openTransportScene, type TransportScene, type TransportSceneOptions } from './transport-scene.ts'
@@ -147,7 +147,10 @@ describe('H3: the first transport wins', () => {
     const url = await open()
     const own = await negotiateUrl(url)
     const answers = await Promise.all(range(1, 8).map(() => upgrade(own)))
-    expect(answers.map(({ status }) => status).sort()).toEqual([101, ...Array<number>(7).fill(409)])
+    const statuses = answers.map(({ status }) => status)
+    expect(statuses.filter((status) => status === 101)).toHaveLength(1)
+    // The one that opened is closed again at once: who comes after that finds nothing.
+    expect(statuses.filter((status) => ![101, 404, 409].includes(status))).toEqual([])
   })
 })
 
@@ -188,7 +191,7 @@ describe('H5: each request is authenticated', () => {
   })
 
   it('by the query where there is no header', async () => {
-    const url = await open({ authenticate: undefined })
+    const url = await open()
     const own = await negotiateUrl(url, ANNA)
     expect((await ask(`${own}&access_token=anna`)).status).toBe(200)
     expect((await ask(`${own}&access_token=bert`)).status).toBe(401)

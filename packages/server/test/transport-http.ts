@@ -8,6 +8,8 @@ export interface AskOptions {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
+  /** Whether the body is still to come, in chunks. */
+  readonly isOpen?: boolean
 }
 
 export interface Answer {
@@ -97,10 +99,11 @@ export async function openStream(url: string, headers: Readonly<Record<string, s
   return { request, response, text: () => parts.join(''), isEnded: () => isEnded }
 }
 
-function open(url: string, { method = 'GET', headers = {}, body }: AskOptions): ClientRequest {
+function open(url: string, { method = 'GET', headers = {}, body, isOpen = false }: AskOptions): ClientRequest {
   const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }
   const request = httpRequest(url, { method, agent: false, headers: { ...length, ...headers } })
   request.on('error', () => {})
-  request.end(body)
+  if (isOpen) request.flushHeaders()
+  else request.end(body)
   return request
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { jsonCodec } from '@serverchannel/protocol'
+import { type Codec, jsonCodec } from '@serverchannel/protocol'
 import { pino } from 'pino'
 import { Channel } from '../src/channel/channel.ts'
 import type { Clock } from '../src/channel/clock.ts'
@@ -17,6 +17,8 @@ import { until } from './until.ts'
 export interface TransportSceneOptions {
   readonly limits?: Partial<Limits>
   readonly allowedOrigins?: readonly string[]
+  /** Default: JSON. */
+  readonly codecs?: readonly Codec[]
   /** Default: `Authorization: Bearer NAME`, or `access_token=NAME`, is the user NAME; without it, nobody in particular. */
   readonly authenticate?: Authenticate
 }
@@ -53,7 +55,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const connections: HubConnection[] = []
   const endpoint = new Endpoint({
     hub: recordConnections(new ChannelHub(channel), connections),
-    codecs: [jsonCodec],
+    codecs: options.codecs ?? [jsonCodec],
     limits,
     access,
     authenticate: options.authenticate ?? byName,

@@ -154,6 +154,11 @@ export class Connection implements Addressee {
     if (this.#owesState) this.#tellState(this.#recovered === undefined ? {} : { recovered: this.#recovered })
   }
 
+  /** Writes at once what it may get, without waiting for its turn. */
+  flush(): void {
+    if (this.#state === 'behind') this.pump()
+  }
+
   /**
    * Tells the client how far it has got, if it keeps a position and the log has moved on; instead of a ping, so that a
    * client to which little is addressed resumes from near the head. @returns whether it told it anything.

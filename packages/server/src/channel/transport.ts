@@ -1,7 +1,7 @@
 import type { Chunk } from './chunk.ts'
 
 /** Why a transport ends, as WebSocket close codes name it. */
-export type CloseCode = 1000 | 1001 | 1009 | 1011
+export type CloseCode = 1000 | 1011
 
 /** A peer's bytes, out. A seam: WebSocket, SSE and long polling pass one contract suite. */
 export interface Transport {

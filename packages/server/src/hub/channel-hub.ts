@@ -25,6 +25,7 @@ export class ChannelHub implements Hub {
       onMessage: (message) => answerNoMethod(hubConnection, message),
       onDrain: () => connection.drained(),
       onKeepAlive: () => connection.tellPosition(),
+      onClosing: () => connection.flush(),
       onDisconnected: () => this.#channel.disconnect(connection),
     }
   }

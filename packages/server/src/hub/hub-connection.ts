@@ -33,6 +33,8 @@ export interface HubSession {
   onKeepAlive(): boolean
   /** Whether a call of the client is under way: then its silence is no timeout (SIGNALR 2.10 C1). */
   readonly isBusy: boolean
+  /** The server is about to end the connection: what is ready to be said is said before. */
+  onClosing(): void
   onDisconnected(): void
 }
 
@@ -155,6 +157,7 @@ export class HubConnection implements TransportListener, Outlet {
         this.#answerHandshake('Handshake was canceled.')
         break
       case 'open':
+        this.#session?.onClosing()
         this.send({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
         break
       case 'closing':
@@ -332,7 +335,6 @@ function describeClose(error: ChannelError): string {
 }
 
 function closeCode(error: ChannelError): CloseCode {
-  if (error.code === 'server_shutdown') return 1001
   if (error.code === 'internal' || error.code === 'store_failed') return 1011
   return 1000
 }

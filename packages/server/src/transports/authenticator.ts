@@ -23,10 +23,10 @@ export class Authenticator {
   async identify(request: IncomingMessage): Promise<Identity> {
     const identity = await this.#ask(request)
     if (!identity) throw new ChannelError('token_rejected', 'Connecting needs a valid token, and there was none.')
-    const { user } = identity
-    const { nameLengthMax } = this.#parts.limits
-    if (user !== undefined && (user === '' || user.length > nameLengthMax)) {
-      throw new ChannelError('token_rejected', `A user id has 1 to ${nameLengthMax} characters.`)
+    const flaw = findFlaw(identity, this.#parts.limits.nameLengthMax)
+    if (flaw !== undefined) {
+      this.#parts.logger.error(`authenticate() answered no identity; the request was refused. ${flaw}`)
+      throw new ChannelError('token_rejected', flaw)
     }
     return identity
   }
@@ -48,4 +48,17 @@ export class Authenticator {
       timer?.stop()
     }
   }
+}
+
+/** What is wrong with the application's answer, which no compiler may have looked at; undefined where nothing is. */
+function findFlaw(identity: unknown, nameLengthMax: number): string | undefined {
+  if (typeof identity !== 'object' || identity === null) return 'An identity is an object.'
+  const { user, groups, expiresAt } = identity as Record<keyof Identity, unknown>
+  const isName = (name: unknown): boolean => typeof name === 'string' && name.length > 0 && name.length <= nameLengthMax
+  if (user !== undefined && !isName(user)) return `A user id is a string of 1 to ${nameLengthMax} characters.`
+  if (groups !== undefined && !(Array.isArray(groups) && groups.every(isName))) {
+    return `Groups are a list of strings of 1 to ${nameLengthMax} characters.`
+  }
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) return 'An identity expires at a number of milliseconds.'
+  return undefined
 }

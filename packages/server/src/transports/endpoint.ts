@@ -227,8 +227,10 @@ export class Endpoint {
       return
     }
     const { clock, limits } = this.#parts
-    const { pollTimeoutMs, disconnectTimeoutMs } = limits
-    this.#openCarrier(http, opening, new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs }))
+    const { pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs } = limits
+    const onEnd = (): void => this.#connections.gone(http)
+    const carrier = new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs, onEnd })
+    this.#openCarrier(http, opening, carrier)
     // The first poll is answered at once: the client learns from it that the transport works (L1).
     send(response, 200, '', { ...POLL_HEADERS, 'Content-Type': 'application/octet-stream' })
   }
@@ -281,7 +283,8 @@ export class Endpoint {
       onGone: (gone) => {
         this.#roster.remove(gone)
         seat.release()
-        if (http) this.#connections.gone(http)
+        // Who polls still has to learn it: then the transport says when nobody needs to any more.
+        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
       },
       onEnd: (ended, error) => {
         if (error) logger.info({ code: error.code, connection: ended.id, user: ended.identity.user }, error.message)

@@ -9,6 +9,10 @@ export interface LongPollingOptions {
   readonly pollTimeoutMs: number
   /** Without a poll for so long the client is gone. */
   readonly disconnectTimeoutMs: number
+  /** The end has this long to be fetched. */
+  readonly closeTimeoutMs: number
+  /** Told once: from now on nobody needs to poll. */
+  readonly onEnd: () => void
 }
 
 /** Of every poll's answer. */
@@ -22,7 +26,8 @@ export const POLL_HEADERS = {
 /**
  * What the client sends and gets in HTTP requests of its own: what is written waits for the next poll. Source: SIGNALR 2.6.
  *
- * `open`: polls come and go. `ending`: the end is said, its bytes wait for a poll. `ended`: polls get 204.
+ * `open`: polls come and go. `ending`: the end is said; for the listener it is over once the client took all, and the
+ * client learns it from its next poll too. `ended`: there is no such connection any more.
  */
 export class LongPollingTransport implements Transport {
   readonly name = 'LongPolling'
@@ -80,7 +85,10 @@ export class LongPollingTransport implements Transport {
   close(): void {
     if (this.#state !== 'open') return
     this.#state = 'ending'
+    this.#absenceTimer?.stop()
+    this.#absenceTimer = undefined
     this.#flush()
+    if (this.bufferedBytes === 0) this.#tellEnd()
     this.#awaitPoll()
   }
 
@@ -152,7 +160,10 @@ export class LongPollingTransport implements Transport {
   #taken(bytes: number): void {
     this.#underWay = undefined
     this.#takenBytes += bytes
-    if (this.bufferedBytes === 0) this.#listener?.onDrain()
+    if (this.bufferedBytes === 0) {
+      if (this.#state === 'open') this.#listener?.onDrain()
+      else this.#tellEnd()
+    }
     this.#flush()
   }
 
@@ -174,7 +185,9 @@ export class LongPollingTransport implements Transport {
 
   #awaitPoll(): void {
     if (this.#state === 'ended' || this.#poll || this.#absenceTimer) return
-    this.#absenceTimer = this.#options.clock.after(this.#options.disconnectTimeoutMs, () => {
+    const { clock, closeTimeoutMs, disconnectTimeoutMs } = this.#options
+    const timeoutMs = this.#state === 'open' ? disconnectTimeoutMs : Math.min(closeTimeoutMs, disconnectTimeoutMs)
+    this.#absenceTimer = clock.after(timeoutMs, () => {
       this.#state = 'ended'
       // An answer that nobody reads would keep its socket for ever.
       this.#underWay?.response.destroy()
@@ -185,6 +198,11 @@ export class LongPollingTransport implements Transport {
   #finish(): void {
     this.#absenceTimer?.stop()
     this.#pollTimer?.stop()
+    this.#tellEnd()
+    this.#options.onEnd()
+  }
+
+  #tellEnd(): void {
     this.resume()
     const listener = this.#listener
     this.#listener = undefined

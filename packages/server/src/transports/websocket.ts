@@ -24,6 +24,8 @@ export class WebSocketAcceptor {
       clientTracking: false,
       perMessageDeflate: false,
       autoPong: false,
+      // None of the subprotocols that a client may offer is spoken here (W3); ws would choose the first.
+      handleProtocols: () => false,
       maxPayload: limits.receivedFrameBytesMax,
       maxFragments: limits.receivedFragmentsMax,
       closeTimeout: limits.closeTimeoutMs,

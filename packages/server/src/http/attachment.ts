@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 
 /** What an attachment asks first; a false answer passes the request on to the server's own listeners. */
 export interface Interceptor {
@@ -23,10 +24,13 @@ export function attachTo(server: Server, interceptor: Interceptor): () => void {
     for (const listener of requestListeners) listener.call(server, request, response)
   }
   const onUpgrade: UpgradeListener = (request, socket, head) => {
-    if (interceptor.upgrade(request, socket, head)) return
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
+    if (isWebSocket && interceptor.upgrade(request, socket, head)) return
     for (const listener of upgradeListeners) listener.call(server, request, socket, head)
     // Without a listener of its own the server would have answered this as a plain request; nobody does now.
-    if (upgradeListeners.length === 0 && server.listenerCount('upgrade') === 1) refuse(socket)
+    if (upgradeListeners.length > 0 || server.listenerCount('upgrade') > 1) return
+    if (isWebSocket) refuse(socket)
+    else handBack(server, request, socket, head)
   }
   server.removeAllListeners('request').on('request', onRequest)
   server.removeAllListeners('upgrade').on('upgrade', onUpgrade)
@@ -42,3 +46,22 @@ function refuse(socket: Duplex): void {
   socket.once('finish', () => socket.destroy())
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
 }
+
+/**
+ * Gives the server a request once more, without the offer to go on in another protocol: many an HTTP client makes one
+ * with its first request (Java's, and curl with `--http2`), and is answered as if it had not. Node does so itself as
+ * long as a server has no listener for upgrades.
+ */
+function handBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (!OFFER_HEADERS.has(name.toLowerCase())) text += `${name}: ${rawHeaders[i + 1] ?? ''}\r\n`
+  }
+  if (/\bclose\b/i.test(request.headers.connection ?? '')) text += 'Connection: close\r\n'
+  socket.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]))
+  server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
+}
+
+const OFFER_HEADERS: ReadonlySet<string> = new Set(['connection', 'upgrade', 'http2-settings'])

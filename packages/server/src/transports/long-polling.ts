@@ -154,7 +154,9 @@ export class LongPollingTransport implements Transport {
     }
     const type = data ? 'application/octet-stream' : 'text/plain'
     const length = status === 200 ? { 'Content-Type': type, 'Content-Length': data?.length ?? 0 } : {}
-    response.writeHead(status, { ...POLL_HEADERS, ...length }).end(data)
+    // A server that goes down would wait for the client to give the TCP connection up.
+    const last = this.#state === 'open' ? {} : { Connection: 'close' }
+    response.writeHead(status, { ...POLL_HEADERS, ...length, ...last }).end(data)
   }
 
   #taken(bytes: number): void {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ChannelError } from '../src/channel/channel-error.ts'
 import { range } from './channel-scene.ts'
-import { ask, HANDSHAKE, negotiateUrl, post, RECORD_END, startAsking } from './transport-http.ts'
+import { ask, HANDSHAKE, negotiateUrl, openStream, post, RECORD_END, startAsking } from './transport-http.ts'
 import { openTransportScene, type TransportScene, type TransportSceneOptions } from './transport-scene.ts'
 import { until } from './until.ts'
 
@@ -84,19 +84,24 @@ describe('long polling', () => {
     const own = await connect(LARGE_ANSWERS)
     const large = 'x'.repeat(200_000)
     const connection = await scene.connected(1)
-    const slow = await poll(own)
-    slow.request.once('response', (response) => response.pause())
-    slow.answer.catch(() => {})
+    const opening = openStream(own, { Accept: '*/*' })
+    await ask(scene.url)
     await scene.channel.post(Array.from({ length: 60 }, (_, n) => ({ sender: 'Test', body: [n, large] })))
-    await until(() => connection.bufferedBytes > 60 * 200_000, 'the answer is under way')
-    const rest: number[] = []
-    slow.request.destroy()
+    const slow = await opening
+    slow.response.pause()
+    expect(connection.bufferedBytes).toBeGreaterThan(60 * 200_000)
+    const next = await poll(own)
     await scene.post([60, ''])
-    while (!rest.includes(60)) {
-      for (const record of (await ask(own)).text.split(RECORD_END).filter(Boolean)) {
+    await ask(scene.url)
+    expect(next.isAnswered()).toBe(false)
+    slow.request.destroy()
+    const rest: number[] = []
+    for (let answer = await next.answer; ; answer = await ask(own)) {
+      for (const record of answer.text.split(RECORD_END).filter(Boolean)) {
         const message = JSON.parse(record) as { arguments: [{ Body: [number, string] }] }
         rest.push(message.arguments[0].Body[0])
       }
+      if (rest.includes(60)) break
     }
     expect(rest).toEqual(range(0, 60))
   })
@@ -209,12 +214,14 @@ describe('long polling', () => {
 
   it('is not given up while a poll waits, nor while an answer is on its way (L4)', async () => {
     const own = await connect(LARGE_ANSWERS)
-    const waiting = await poll(own)
+    const opening = openStream(own, { Accept: '*/*' })
+    await ask(scene.url)
     scene.clock.advance(scene.limits.disconnectTimeoutMs * 2)
-    waiting.request.once('response', (response) => response.pause())
     await scene.channel.post(Array.from({ length: 60 }, () => ({ sender: 'Test', body: 'x'.repeat(200_000) })))
     const connection = await scene.connected(1)
-    await until(() => connection.bufferedBytes > 60 * 200_000, 'the answer is under way')
+    const waiting = await opening
+    waiting.response.pause()
+    expect(connection.bufferedBytes).toBeGreaterThan(60 * 200_000)
     scene.clock.advance(scene.limits.disconnectTimeoutMs + 1000)
     expect(connection.state).toBe('open')
     waiting.request.destroy()

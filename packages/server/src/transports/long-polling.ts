@@ -148,15 +148,20 @@ export class LongPollingTransport implements Transport {
     if (!response) return
     this.#poll = undefined
     this.#pollTimer?.stop()
-    if (data) {
-      this.#underWay = { response, data }
-      response.once('finish', () => this.#taken(data.length))
-    }
+    if (data) this.#underWay = { response, data }
     const type = data ? 'application/octet-stream' : 'text/plain'
     const length = status === 200 ? { 'Content-Type': type, 'Content-Length': data?.length ?? 0 } : {}
     // A server that goes down would wait for the client to give the TCP connection up.
     const last = this.#state === 'open' ? {} : { Connection: 'close' }
-    response.writeHead(status, { ...POLL_HEADERS, ...length, ...last }).end(data)
+    response.writeHead(status, { ...POLL_HEADERS, ...length, ...last })
+    if (data) {
+      const { socket } = response.req
+      // Of a socket that broke, Node says that its last write is done, and the response that it has finished.
+      response.write(data, (error) => {
+        if (!error && !socket.destroyed) this.#taken(data.length)
+      })
+    }
+    response.end()
   }
 
   #taken(bytes: number): void {

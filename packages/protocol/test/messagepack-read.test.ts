@@ -87,6 +87,7 @@ describe('reading hub messages as MessagePack', () => {
     ['a map with a number for a key', '95 01 80 c0 a1 78 91 81 01 01'],
     ['a map with an array for a key', '95 01 80 c0 a1 78 91 81 90 01'],
     ['an extension that no one knows', '95 01 80 c0 a1 78 91 d4 00 00'],
+    ['an extension that has the bytes of a timestamp only', '95 01 80 c0 a1 78 91 d6 01 00 00 00 00'],
     ['a timestamp of 5 bytes', '95 01 80 c0 a1 78 91 c7 05 ff 00 00 00 00 00'],
     ['a timestamp beyond what a Date holds', '95 01 80 c0 a1 78 91 c7 0c ff 00 00 00 00 7f ff ff ff ff ff ff ff'],
   ])('refuses %s', (_, bytes) => {

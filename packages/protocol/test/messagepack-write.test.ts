@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HubMessage } from '../src/index.ts'
 import { messagePackCodec } from '../src/messagepack.ts'
+import { heldBytes } from './memory.ts'
 import { bytesOf, framed, hexOf, readBytes } from './messagepack-bytes.ts'
 
 const XYZ = 'a3 78 79 7a'
@@ -135,6 +136,13 @@ describe('writing hub messages as MessagePack', () => {
     messagePackCodec.encode({ type: 2, invocationId: '2', item: 'second' })
     expect(hexOf(first)).toBe(before)
     expect(first.byteLength).toBe(first.buffer.byteLength)
+  })
+
+  it('lets go of the room that a large message took', () => {
+    const before = heldBytes()
+    const write = (): number => messagePackCodec.encode({ type: 7, error: 'x'.repeat(8_000_000) }).length
+    expect(write()).toBeGreaterThan(8_000_000)
+    expect(heldBytes() - before).toBeLessThan(2_000_000)
   })
 
   it.each([1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])('puts the length of %d bytes before them', (length) => {

@@ -115,6 +115,20 @@ describe('an audience', () => {
   })
 })
 
+describe('an audience with very many exceptions', () => {
+  it('costs no more for each connection than one with few', async () => {
+    const { connect, post, clock } = await openScene()
+    const clients = Array.from({ length: 5000 }, (_, index) => connect(`connection-${index}`))
+    const except = Array.from({ length: 10_000 }, (_, index) => `connection-${index + 2500}`)
+    const start = process.cpuUsage()
+    const { connections } = await post('x', { all: true, except })
+    await clock.settle()
+    // Looking through the list for each of them took more than a second.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(400)
+    expect([connections, clients.filter(({ outlet }) => outlet.bodies.length > 0).length]).toEqual([2500, 2500])
+  })
+})
+
 describe('groups', () => {
   it('bring what is posted after the connection joined, and nothing after it left', async () => {
     const { channel, connect, post, clock } = await openScene()

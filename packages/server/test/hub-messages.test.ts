@@ -107,6 +107,28 @@ describe('the end', () => {
   })
 })
 
+describe('a hub that fails', () => {
+  const broken = (): never => {
+    throw new Error('secret=1')
+  }
+  const session = { isBusy: false, onMessage: broken, onDrain() {}, onKeepAlive: () => false, onDisconnected() {} }
+
+  it.each([
+    ['when a client has connected', broken, ''],
+    ['over a message', () => session, call(1)],
+    ['over a message of a flood', () => session, PING.repeat(150) + call(1)],
+  ])('%s ends that connection, says no more than that, and throws at nobody', async (_, onConnected, data) => {
+    const { clock, connect } = await openHub()
+    const { transport, ends } = connect('a', { hub: { onConnected } })
+    transport.send(data)
+    await clock.settle()
+    expect(ends).toMatchObject([{ code: 'internal', cause: { message: 'secret=1' } }])
+    expect(transport.closedWith).toBe(1011)
+    expect(transport.text).toContain('"error":"internal: ')
+    expect(transport.text).not.toContain('secret')
+  })
+})
+
 describe('a flood of messages', () => {
   it('is handled in turns, in order, and the peer is paused meanwhile', async () => {
     const { clock, connect } = await openHub({ receivedMessagesPerTurn: 10 })

@@ -2,7 +2,7 @@ import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
-import { HubConnection } from '../src/hub/hub-connection.ts'
+import { type Hub, HubConnection } from '../src/hub/hub-connection.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { openScene } from './channel-scene.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -18,6 +18,8 @@ export interface HubClientOptions {
   readonly position?: string
   /** Whether it shakes hands at once. Default true. */
   readonly shakesHands?: boolean
+  /** Another hub than the channel's. */
+  readonly hub?: Hub
 }
 
 /** A client of the hub, over a fake transport. */
@@ -47,7 +49,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
     clock,
     store,
     post: (body) => post(body),
-    connect(id, { identity = {}, position, shakesHands = true } = {}) {
+    connect(id, { identity = {}, position, shakesHands = true, hub = new ChannelHub(channel) } = {}) {
       const transport = new FakeTransport()
       const client = {
         transport,
@@ -58,7 +60,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           identity,
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
-          hub: new ChannelHub(channel),
+          hub,
           codecs: [jsonCodec],
           limits,
           clock,

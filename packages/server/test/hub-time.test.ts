@@ -133,7 +133,7 @@ describe('a reader that takes nothing', () => {
   })
 
   it('is not one that had nothing to take for long', async () => {
-    const { clock, connect, post } = await openHub()
+    const { clock, connect, post } = await openHub({ keepAliveIntervalMs: 3_600_000 })
     const client = connect('a')
     pass(clock, client, 300_000)
     client.transport.isTaking = false

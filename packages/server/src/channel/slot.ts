@@ -6,6 +6,9 @@ const FRAME_COPIES = 2
 /** What an entry's objects count for beyond what the envelope adds to a frame. */
 const FRAME_SAVED_BYTES = 350
 
+/** Ids that are looked through one by one sooner than put into a set. */
+const LISTED_MAX = 8
+
 /** An entry's place in the tail, with what was encoded of it. */
 export class Slot {
   readonly offset: number
@@ -17,6 +20,7 @@ export class Slot {
   #codec: Codec | undefined
   #frame: Chunk | undefined
   #otherFrames: Map<Codec, Chunk> | undefined
+  #excluded: Set<string> | undefined
 
   constructor(entry: Entry, epoch: string) {
     this.offset = entry.offset
@@ -47,8 +51,13 @@ export class Slot {
     return expiresAt !== undefined && expiresAt <= now
   }
 
+  /** Asked of every connection under the audience's keys, so that a long list must not be looked through each time. */
   excludes(connectionId: string): boolean {
-    return this.entry.audience.except?.includes(connectionId) ?? false
+    const { except } = this.entry.audience
+    if (!except) return false
+    if (except.length <= LISTED_MAX) return except.includes(connectionId)
+    this.#excluded ??= new Set(except)
+    return this.#excluded.has(connectionId)
   }
 }
 

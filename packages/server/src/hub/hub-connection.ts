@@ -33,8 +33,8 @@ export interface HubSession {
   onKeepAlive(): boolean
   /** Whether a call of the client is under way: then its silence is no timeout (SIGNALR 2.10 C1). */
   readonly isBusy: boolean
-  /** The server is about to end the connection: what is ready to be said is said before. */
-  onClosing(): void
+  /** The server is about to end the connection: what is ready to be said is said before. Left out where nothing waits. */
+  onClosing?(): void
   onDisconnected(): void
 }
 
@@ -157,7 +157,7 @@ export class HubConnection implements TransportListener, Outlet {
         this.#answerHandshake('Handshake was canceled.')
         break
       case 'open':
-        this.#session?.onClosing()
+        this.#session?.onClosing?.()
         this.send({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
         break
       case 'closing':
@@ -228,7 +228,11 @@ export class HubConnection implements TransportListener, Outlet {
     this.#state = 'open'
     this.#sentAt = this.#init.clock.now()
     this.#reader = new ClientReader(codec, { messageBytesMax, depthMax })
-    this.#session = this.#init.hub.onConnected(this)
+    try {
+      this.#session = this.#init.hub.onConnected(this)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #receive(data: string | Buffer): void {
@@ -254,7 +258,10 @@ export class HubConnection implements TransportListener, Outlet {
         this.#handle(next.value)
       }
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
+      if (!(error instanceof ProtocolError)) {
+        this.#fail(error)
+        return
+      }
       const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
       // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
       this.send({ type: MessageType.Close, error: CLOSED_WITH_ERROR, allowReconnect: true })
@@ -301,6 +308,11 @@ export class HubConnection implements TransportListener, Outlet {
       default:
         message satisfies never
     }
+  }
+
+  /** What the hub fails in ends the connection that it was for, and no other: a client must not be able to end the process. */
+  #fail(cause: unknown): void {
+    this.close(new ChannelError('internal', 'Something went wrong inside the server; its log says what.', { cause }))
   }
 
   #isStalled(now: number): boolean {

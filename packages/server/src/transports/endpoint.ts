@@ -287,7 +287,11 @@ export class Endpoint {
         if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
       },
       onEnd: (ended, error) => {
-        if (error) logger.info({ code: error.code, connection: ended.id, user: ended.identity.user }, error.message)
+        if (!error) return
+        const { code, message, cause } = error
+        const details = { code, connection: ended.id, user: ended.identity.user }
+        if (code === 'internal' || code === 'store_failed') logger.error({ ...details, err: cause ?? error }, message)
+        else logger.info(details, message)
       },
     })
     this.#roster.add(connection)

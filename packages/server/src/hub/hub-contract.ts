@@ -1,0 +1,85 @@
+/**
+ * What a hub and its clients say to each other: one type for both ends. Parameters and results are JSON values (or what
+ * MessagePack has besides: bytes, dates). A stream in either direction is an `AsyncIterable`.
+ *
+ * @example
+ * interface ChatContract {
+ *   // What a client may call: `connection.invoke('Say', 'hello')`.
+ *   server: {
+ *     Say(text: string): void
+ *     History(count: number): AsyncIterable<string>
+ *     Upload(lines: AsyncIterable<string>): number
+ *   }
+ *   // What the server may call: `clients.all.send('Said', 'ada', 'hello')`.
+ *   client: {
+ *     Said(user: string, text: string): void
+ *     AskName(): string
+ *   }
+ * }
+ */
+export interface HubContract {
+  readonly server: object
+  readonly client: object
+}
+
+export type MethodName<Methods> = keyof Methods & string
+
+export type MethodArguments<Method> = Method extends (...args: infer Arguments) => unknown ? Arguments : never
+
+export type MethodResult<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never
+
+/** Names of the methods that answer with a stream. */
+export type StreamingName<Methods> = {
+  [Name in MethodName<Methods>]: MethodResult<Methods[Name]> extends AsyncIterable<unknown> ? Name : never
+}[MethodName<Methods>]
+
+/** Names of the methods that answer with one value, or with none. */
+export type InvocableName<Methods> = Exclude<MethodName<Methods>, StreamingName<Methods>>
+
+/** What a stock SignalR client takes for a stream that it sends: its `Subject`. */
+export interface UploadSource<Item> {
+  subscribe(observer: { next(item: Item): void; error(error: unknown): void; complete(): void }): unknown
+}
+
+/** What a stock SignalR client gives for a stream that it gets. */
+export interface DownloadSource<Item> {
+  subscribe(observer: { next(item: Item): void; error(error: Error): void; complete(): void }): { dispose(): void }
+}
+
+type ClientArguments<Arguments extends readonly unknown[]> = {
+  [Index in keyof Arguments]: Arguments[Index] extends AsyncIterable<infer Item> ? UploadSource<Item> : Arguments[Index]
+}
+
+type ArgumentsToServer<Method> =
+  MethodArguments<Method> extends infer Arguments extends readonly unknown[] ? ClientArguments<Arguments> : never
+
+type StreamItem<Method> = MethodResult<Method> extends AsyncIterable<infer Item> ? Item : never
+
+/**
+ * A hub's connection at the client's end, typed by the contract: a connection of `@microsoft/signalr` is one.
+ *
+ * @example
+ * const connection = new HubConnectionBuilder().withUrl('/chat').build() as TypedConnection<ChatContract>
+ * connection.on('Said', (user, text) => show(user, text))
+ * await connection.invoke('Say', 'hello')
+ */
+export interface TypedConnection<Contract extends HubContract> {
+  invoke<Name extends InvocableName<Contract['server']>>(
+    method: Name,
+    ...args: ArgumentsToServer<Contract['server'][Name]>
+  ): Promise<MethodResult<Contract['server'][Name]>>
+  send<Name extends MethodName<Contract['server']>>(
+    method: Name,
+    ...args: ArgumentsToServer<Contract['server'][Name]>
+  ): Promise<void>
+  stream<Name extends StreamingName<Contract['server']>>(
+    method: Name,
+    ...args: ArgumentsToServer<Contract['server'][Name]>
+  ): DownloadSource<StreamItem<Contract['server'][Name]>>
+  on<Name extends MethodName<Contract['client']>>(
+    method: Name,
+    answer: (
+      ...args: MethodArguments<Contract['client'][Name]>
+    ) => MethodResult<Contract['client'][Name]> | Promise<MethodResult<Contract['client'][Name]>>,
+  ): void
+}

@@ -1,0 +1,32 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Codec, HubMessage } from '@serverchannel/protocol'
+import type { Outlet } from '../channel/connection.ts'
+import type { Transport } from '../channel/transport.ts'
+import type { Identity } from '../options.ts'
+
+/** The request that opened a connection's transport. */
+export interface HubRequest {
+  readonly transport: Transport['name']
+  /** Path and query. */
+  readonly url: string
+  /** Names in lower case, as Node gives them. */
+  readonly headers: Readonly<IncomingHttpHeaders>
+  /** Of the socket: a proxy's, where one is in front. */
+  readonly remoteAddress: string | undefined
+}
+
+export type CloseMessage = Extract<HubMessage, { readonly type: 7 }>
+
+/** A connection as the hub's runtime needs it, whatever carries it. */
+export interface HubPeer extends Outlet {
+  /** Public. */
+  readonly id: string
+  readonly identity: Identity
+  readonly codec: Codec
+  readonly request: HubRequest
+  /** Says this Close, and ends the connection after it (1000). Idempotent: of a second call nothing is said. */
+  end(message: CloseMessage): void
+  /** Takes nothing more from the client until `resume`; what has been received may still come. Idempotent. */
+  pause(): void
+  resume(): void
+}

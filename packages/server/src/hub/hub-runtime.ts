@@ -1,0 +1,77 @@
+import type { Clock } from '../channel/clock.ts'
+import type { Limits } from '../options.ts'
+import { ClientSession } from './client-session.ts'
+import { createHubClients, type HubClients } from './hub-clients.ts'
+import type { HubSession } from './hub-connection.ts'
+import type { HubContract } from './hub-contract.ts'
+import type { HubDefinition } from './hub-definition.ts'
+import { HubDirectory } from './hub-directory.ts'
+import { createHubGroups, type HubGroups } from './hub-groups.ts'
+import { type HubLimits, resolveHubLimits } from './hub-limits.ts'
+import type { HubPeer } from './hub-peer.ts'
+import type { SessionParts } from './session-parts.ts'
+
+export interface HubRuntimeParts {
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'highWaterMarkBytes'>
+  /** Bounds that are not to be the defaults. */
+  readonly hubLimits?: Partial<HubLimits>
+  /** Told of each error of the application's code that no HubException said to the client. What it throws is dropped. */
+  readonly onError: (error: unknown, where: string) => void
+}
+
+/**
+ * Serves a hub: the calls, streams and answers of its clients, in one process. It has no sockets and no timer of its own,
+ * and nothing that the application's methods do or throw leaves it.
+ *
+ * @throws RangeError where a bound is out of its range
+ * @example
+ * const runtime = new HubRuntime(chat, { clock, limits, onError: (err, where) => logger.error({ err, where }, 'hub') })
+ * runtime.clients.group('sales').send('Said', 'server', 'hello')
+ */
+export class HubRuntime<Contract extends HubContract> {
+  /** For those who are no client of the hub. */
+  readonly clients: HubClients<Contract['client']>
+  readonly groups: HubGroups
+  readonly #directory: HubDirectory
+  readonly #parts: SessionParts
+  #invocationCount = 0
+
+  constructor(definition: HubDefinition<Contract>, { clock, limits, hubLimits, onError }: HubRuntimeParts) {
+    const resolved = resolveHubLimits(hubLimits)
+    this.#directory = new HubDirectory(resolved.connectionGroupsMax)
+    this.clients = createHubClients(this.#directory)
+    this.groups = createHubGroups(this.#directory)
+    this.#parts = {
+      // What the contract says of methods and clients was checked where they are written; from here on it is of no matter.
+      definition: definition,
+      clients: this.clients,
+      directory: this.#directory,
+      groups: this.groups,
+      limits: resolved,
+      highWaterMarkBytes: limits.highWaterMarkBytes,
+      clock,
+      createInvocationId: () => `s${++this.#invocationCount}`,
+      report: (error, where) => {
+        try {
+          onError(error, where)
+        } catch {
+          // There is nobody left to tell.
+        }
+      },
+    }
+  }
+
+  get connectionCount(): number {
+    return this.#directory.count
+  }
+
+  /** A client has shaken hands. */
+  onConnected(peer: HubPeer): HubSession {
+    const session = new ClientSession(peer, this.#parts)
+    this.#directory.add(session)
+    for (const group of peer.identity.groups ?? []) this.#directory.join(peer.id, group)
+    void session.connect()
+    return session
+  }
+}

@@ -1,0 +1,147 @@
+import { type Codec, jsonCodec } from '@serverchannel/protocol'
+import type { ChannelError } from '../src/channel/channel-error.ts'
+import type { Transport } from '../src/channel/transport.ts'
+import { HubConnection } from '../src/hub/hub-connection.ts'
+import type { HubContract } from '../src/hub/hub-contract.ts'
+import type { HubDefinition } from '../src/hub/hub-definition.ts'
+import type { HubLimits } from '../src/hub/hub-limits.ts'
+import type { HubPeer, HubRequest } from '../src/hub/hub-peer.ts'
+import { HubRuntime } from '../src/hub/hub-runtime.ts'
+import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
+import { FakeClock } from './fake-clock.ts'
+import { FakeTransport } from './fake-transport.ts'
+
+const HANDSHAKE = '{"protocol":"json","version":1}\x1e'
+const REQUEST: HubRequest = { transport: 'WebSockets', url: '/msg', headers: {}, remoteAddress: '127.0.0.1' }
+
+export interface RuntimeOptions {
+  readonly limits?: Partial<Limits>
+  readonly hubLimits?: Partial<HubLimits>
+}
+
+/** A client of a hub, over a fake transport. */
+export interface RuntimeClient {
+  readonly connection: HubConnection
+  readonly transport: FakeTransport
+  /** Why the connection ended, each time that was said; undefined: the client left. */
+  readonly ends: (ChannelError | undefined)[]
+  /** What the client got since it shook hands, as JSON text. */
+  readonly records: readonly string[]
+  /** Says hub messages, all in one piece, and lets all that is under way settle. */
+  say(...messages: readonly unknown[]): Promise<void>
+  /** Calls a method, and gives what was said meanwhile. */
+  call(target: string, ...args: readonly unknown[]): Promise<readonly string[]>
+}
+
+export interface RuntimeScene<Contract extends HubContract> {
+  readonly runtime: HubRuntime<Contract>
+  readonly clock: FakeClock
+  /** What the runtime reported, with where it happened. */
+  readonly errors: { readonly error: unknown; readonly where: string }[]
+  /** Connects and shakes hands; what the hub does then is under way when this returns. */
+  connect(id: string, identity?: Identity, request?: Partial<HubRequest>): RuntimeClient
+}
+
+/** Turns the loop until nothing is left to do; streams take more steps than `clock.settle` waits for. */
+export async function settle(clock: FakeClock): Promise<void> {
+  do await new Promise(setImmediate)
+  while (clock.turn())
+}
+
+/** A hub over fakes. Bounds that the test doesn't give are the defaults. */
+export function openRuntime<Contract extends HubContract>(
+  definition: HubDefinition<Contract>,
+  { limits: given = {}, hubLimits = {} }: RuntimeOptions = {},
+): RuntimeScene<Contract> {
+  const limits = resolveLimits(given)
+  const clock = new FakeClock()
+  const errors: { error: unknown; where: string }[] = []
+  const onError = (error: unknown, where: string): void => {
+    errors.push({ error, where })
+  }
+  const runtime = new HubRuntime(definition, { clock, limits, hubLimits, onError })
+  return {
+    runtime,
+    clock,
+    errors,
+    connect(id, identity = {}, request = {}) {
+      const transport = new FakeTransport()
+      const ends: (ChannelError | undefined)[] = []
+      const connection = serve(
+        { runtime, transport, clock, limits, id, identity, request: { ...REQUEST, ...request } },
+        ends,
+      )
+      transport.listen(connection)
+      transport.send(HANDSHAKE)
+      let calls = 0
+      const client: RuntimeClient = {
+        connection,
+        transport,
+        ends,
+        get records() {
+          return transport.records.slice(1)
+        },
+        async say(...messages) {
+          transport.send(messages.map((message) => `${JSON.stringify(message)}\x1e`).join(''))
+          await settle(clock)
+        },
+        async call(target, ...args) {
+          const { length } = client.records
+          await client.say({ type: 1, invocationId: `call-${++calls}`, target, arguments: args })
+          return client.records.slice(length)
+        },
+      }
+      return client
+    },
+  }
+}
+
+export interface ServeOptions<Contract extends HubContract> {
+  readonly runtime: HubRuntime<Contract>
+  readonly transport: Transport
+  readonly clock: ConstructorParameters<typeof HubConnection>[0]['clock']
+  readonly limits: Limits
+  readonly id: string
+  readonly identity: Identity
+  readonly request: HubRequest
+  readonly codecs?: readonly Codec[]
+}
+
+/** A connection whose hub is the runtime. */
+export function serve<Contract extends HubContract>(
+  { runtime, transport, request, codecs = [jsonCodec], ...rest }: ServeOptions<Contract>,
+  ends: (ChannelError | undefined)[] = [],
+): HubConnection {
+  return new HubConnection({
+    ...rest,
+    transport,
+    codecs,
+    position: undefined,
+    hub: { onConnected: (connection) => runtime.onConnected(toPeer(connection, transport, request)) },
+    onEnd: (_, error) => ends.push(error),
+    onGone: () => {},
+  })
+}
+
+function toPeer(connection: HubConnection, transport: Transport, request: HubRequest): HubPeer {
+  let isEnding = false
+  return {
+    id: connection.id,
+    identity: connection.identity,
+    codec: connection.codec,
+    request,
+    get bufferedBytes() {
+      return connection.bufferedBytes
+    },
+    write: (chunk) => connection.write(chunk),
+    close: (error) => connection.close(error),
+    end(message) {
+      if (isEnding) return
+      isEnding = true
+      connection.send(message)
+      transport.close(1000)
+    },
+    pause: () => transport.pause(),
+    resume: () => transport.resume(),
+  }
+}

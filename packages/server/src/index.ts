@@ -1,3 +1,4 @@
+export type { Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'

@@ -15,7 +15,7 @@ import { MessageRate } from './message-rate.ts'
  * What the channel's hub and its clients say to each other. Source: PARITY 3, "hub methods".
  *
  * @example
- * const connection = new HubConnectionBuilder().withUrl('/msg').build() as TypedConnection<ChannelContract>
+ * const connection: TypedConnection<ChannelContract> = new HubConnectionBuilder().withUrl('/msg').build()
  * connection.on('ServerMessage', (message) => show(message.Header.Sender, message.Body))
  * await connection.invoke('SendMessage', { Header: { Sender: 'PTPMsg' }, Body: { draft: 7 } })
  */

@@ -8,8 +8,9 @@ describe.each(['docs/hubs.md', 'docs/client-messages.md'])('%s', (page) => {
     const promised = promisedOutput(program)
     expect(promised.length).toBeGreaterThan(5)
     const { code, out, err } = await runModule(program)
-    expect(out.trimEnd().split('\n').toSorted(), err).toEqual(promised.toSorted())
-    expect(code).toBe(0)
+    const printed = out.trimEnd().split('\n').toSorted()
+    // With what went wrong beside it where something did.
+    expect({ code, printed, err: code === 0 ? '' : err }).toEqual({ code: 0, printed: promised.toSorted(), err: '' })
   })
 
   it('has the types that it says', { timeout: 60_000 }, () => {

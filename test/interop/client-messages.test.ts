@@ -221,7 +221,7 @@ describe.each(clients)('@microsoft/signalr %s', (version, connect, carriers) => 
       createMessage('BroadcastMsg', '{"a":1}', { BodyTypeName: 'System.String' }),
     )
     for (const { got } of [ann, bob]) await expect.poll(() => got.map(({ Body }) => Body), WAIT).toEqual(['{"a":1}'])
-    const late = await open(connect, `${url}`, `cy&position=${encodeURIComponent(start)}`)
+    const late = await open(connect, url, `cy&position=${encodeURIComponent(start)}`)
     await expect.poll(() => late.got, WAIT).toEqual(bob.got)
   })
 
@@ -260,7 +260,7 @@ describe("this project's client and the plain event stream", () => {
     const ann = await open(clients[0]?.[1] ?? expect.fail(), url, 'ann')
     await channel.postMessageToAll('Server', 1)
     await ann.connection.invoke('SendMessage', createMessage('Page', 2, { ChannelType: 'C' }))
-    const page = connectPage(`${url}/msg`, { WebSocket: WebSocket as never, position: start })
+    const page = connectPage(`${url}/msg`, { WebSocket, position: start })
     closing.push(() => page.close())
     const headers: unknown[] = []
     page.onMessage(({ Header }) => headers.push(Header))

@@ -14,14 +14,14 @@ interface Sent {
 /** What the client was told as messages. */
 function messagesOf({ transport }: HubClient): Sent[] {
   return transport.records.flatMap((record) => {
-    const call = JSON.parse(record) as { target?: string; arguments?: Sent[] }
-    return call.target === 'ServerMessage' ? (call.arguments ?? []) : []
+    const { target, arguments: args = [] } = JSON.parse(record) as { target?: string; arguments?: Sent[] }
+    return target === 'ServerMessage' ? args : []
   })
 }
 
 let calls = 0
 
-/** Calls a method, and gives the answer: `done`, or the error's text without what stands before it always. */
+/** Calls a method, and gives its result, or the error's text without what always stands before it. */
 async function call({ clock }: HubScene, { transport }: HubClient, target: string, ...args: unknown[]) {
   const invocationId = String(++calls)
   transport.send(`${JSON.stringify({ type: 1, invocationId, target, arguments: args })}\x1e`)

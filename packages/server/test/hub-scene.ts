@@ -23,6 +23,8 @@ export interface HubClientOptions {
   readonly shakesHands?: boolean
   /** Another hub than the channel's. */
   readonly hub?: Hub
+  /** Whether stateful reconnect was negotiated. */
+  readonly isStateful?: boolean
 }
 
 /** A client of the hub, over a fake transport. */
@@ -62,7 +64,7 @@ export async function openHub(
     store,
     messages,
     post: (body) => post(body),
-    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub } = {}) {
+    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub, isStateful = false } = {}) {
       const transport = new FakeTransport()
       const client = {
         transport,
@@ -73,6 +75,7 @@ export async function openHub(
           identity,
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
+          isStateful,
           request: REQUEST,
           parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
@@ -81,7 +84,6 @@ export async function openHub(
           },
         }),
       }
-      transport.listen(client.hub)
       client.hub.start()
       if (shakesHands) transport.send(HANDSHAKE)
       return client

@@ -55,6 +55,7 @@ export interface ListenAddress {
  */
 export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
   const limits = resolveLimits(options)
+  const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
   const store = openStore(options.store ?? 'memory:', limits)
   const channel = new Channel({
@@ -91,7 +92,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     createId: createMessageId,
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
-  const messages = new ClientMessages({ ...shared, channel, policy: parsePolicy(options.clientMessagePolicy) })
+  const messages = new ClientMessages({ ...shared, channel, policy })
   endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
   await channel.open()
   return new ServerChannel({

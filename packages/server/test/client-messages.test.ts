@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ClientMessagePolicy } from '../src/channel/client-message.ts'
+import { allConnections, type ClientMessagePolicy, ownConnections } from '../src/channel/client-message.ts'
+import { createServerChannel } from '../src/server.ts'
 import type { ChannelCallsInit } from './channel-calls.ts'
 import { type HubClient, type HubScene, openHub } from './hub-scene.ts'
 
@@ -133,6 +134,8 @@ describe('a message of a client', () => {
       const refused = `sender_reserved: Only the server sends under '${sender}'; use another sender.`
       expect(await call(hub, ann, 'SendMessage', message(sender))).toBe(refused)
       expect(await call(hub, ann, 'SendRawMessage', JSON.stringify(message(sender)))).toBe(refused)
+      expect(await call(hub, ann, 'Echo', message(sender))).toBe(refused)
+      expect(messagesOf(ann)).toEqual([])
       expect(hub.channel.position).toBe('epoch-1:0')
     },
   )
@@ -224,6 +227,37 @@ describe('a message of a client', () => {
 })
 
 describe('a policy', () => {
+  it.each(['all', null, {}])('is a function, not %j', async (policy) => {
+    const clientMessagePolicy = policy as unknown as ClientMessagePolicy
+    await expect(createServerChannel({ clientMessagePolicy })).rejects.toThrow(
+      "'clientMessagePolicy' needs to be a function such as 'ownConnections', not ",
+    )
+  })
+
+  it.each<[string, string | undefined, string | undefined, unknown, unknown]>([
+    ['PTPMsg', undefined, 'ann', { users: 'ann' }, false],
+    ['Draft', 'PTPMsg', 'ann', { users: 'ann' }, false],
+    ['BroadcastMsg', undefined, 'ann', false, 'all'],
+    ['Draft', 'BroadcastMsg', 'ann', false, 'all'],
+    ['PTPMsg', undefined, undefined, false, false],
+    ['BroadcastMsg', undefined, undefined, false, false],
+    ['ptpmsg', undefined, 'ann', false, false],
+    ['ServerMsg', 'ServerMsg', 'ann', false, false],
+    ['OrderChanged', undefined, 'ann', false, false],
+  ])('that is ready-made looks at sender and channel type: %s, %s from %s', (sender, channelType, user, own, all) => {
+    const given = {
+      id: 'i',
+      sender,
+      channelType,
+      bodyTypeName: undefined,
+      body: 1,
+      user,
+      groups: [],
+      connectionId: 'c',
+    }
+    expect([ownConnections(given), allConnections(given)]).toEqual([own, all])
+  })
+
   const INTERNAL = 'internal: Something went wrong inside the server; its log says what.'
 
   it.each<[string, ClientMessagePolicy, string]>([

@@ -1,6 +1,7 @@
 import { isJsonTooDeep } from '@serverchannel/protocol'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { ClientMessage } from '../channel/client-message.ts'
+import { isServerSender } from '../channel/reserved-senders.ts'
 
 /** A message as clients write it. Source: PARITY 1.2, `SimpleMessage`. */
 export interface ClientEnvelope {
@@ -50,6 +51,9 @@ export function parseEnvelope(value: unknown, limits: EnvelopeLimits, createId: 
   const sender = member(header, 'Sender')
   if (!isText(sender, nameLengthMax) || sender === '') {
     throw new ChannelError('sender_invalid', needsText('Header.Sender', 1, nameLengthMax, sender))
+  }
+  if (isServerSender(sender)) {
+    throw new ChannelError('sender_reserved', `Only the server sends under '${sender}'; use another sender.`)
   }
   const id = optionalText(value, 'Id', 'Id', nameLengthMax)
   const body = member(value, 'Body')

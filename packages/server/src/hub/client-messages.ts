@@ -9,7 +9,6 @@ import {
 } from '../channel/client-message.ts'
 import type { Clock, Timer } from '../channel/clock.ts'
 import type { Post } from '../channel/intake.ts'
-import { isServerSender } from '../channel/reserved-senders.ts'
 import type { Limits } from '../options.ts'
 
 /** Gets what clients send to the server. What it gives is not awaited; what it throws or rejects with is logged. */
@@ -67,9 +66,6 @@ export class ClientMessages {
    */
   async take(message: ClientMessage, caller: MessageCaller): Promise<void> {
     const { sender } = message
-    if (isServerSender(sender)) {
-      throw new ChannelError('sender_reserved', `Only the server sends under '${sender}'; use another sender.`)
-    }
     const audience = await this.#ask(message, caller)
     const receivers = this.#receivers.filter(({ senders }) =>
       senders ? senders.has(sender) : audience !== undefined || isForServer(message),

@@ -52,17 +52,3 @@ describe('a post under a reserved sender', () => {
     expect(lines).toEqual([])
   })
 })
-
-describe('who sent a message', () => {
-  it.each(['sentBy', 'SentBy'])('can be said by no post: %s', async (name) => {
-    const { channel, url, port } = await serveLogged()
-    const { bodies, records } = await openClient(port)
-    const forged = { sender: 'S', body: 1, [name]: { User: 'admin', ConnectionId: 'x' } }
-    await channel.post(forged)
-    await until(() => bodies().length === 1, 'it has come')
-    expect(records.at(-1)).not.toContain('admin')
-    const headers = { 'Content-Type': 'application/json' }
-    const posted = await fetch(`${url}/api/messages`, { method: 'POST', headers, body: JSON.stringify(forged) })
-    expect([posted.status, ((await posted.json()) as { code: string }).code]).toEqual([400, 'message_invalid'])
-  })
-})

@@ -1,11 +1,17 @@
 import { EntryQueue } from './entry-queue.ts'
+import { KeyIndex } from './key-index.ts'
 import type { Slot } from './slot.ts'
 
 /** Whom an entry can be for. */
 export interface Addressee {
   readonly id: string
-  /** An entry that was just appended is for it. @returns whether it was new to it */
-  notify(slot: Slot): boolean
+  /**
+   * An entry that was just appended is for it. One that is not due waits for the end of its key's interval, or for the
+   * next that is due. @returns whether it was new to it
+   */
+  notify(slot: Slot, isDue: boolean): boolean
+  /** Entries up to this offset wait no longer. */
+  release(offset: number): void
 }
 
 /** All that is under one audience key: who listens, and the tail's entries for it. */
@@ -14,6 +20,8 @@ export class AudienceKey {
   readonly connections: Set<Addressee> = new Set()
   /** Made with the first entry, since most keys never get one. */
   slots: EntryQueue<Slot> | undefined = undefined
+  /** Of the entries that carry a key; made with the first one. */
+  keyed: KeyIndex | undefined = undefined
 
   constructor(name: string) {
     this.name = name
@@ -23,6 +31,22 @@ export class AudienceKey {
   get newest(): number {
     const { slots } = this
     return slots !== undefined && slots.count > 0 ? slots.head : 0
+  }
+
+  add(slot: Slot): void {
+    this.slots ??= new EntryQueue()
+    this.slots.push(slot)
+    const { key } = slot.entry
+    if (key === undefined) return
+    this.keyed ??= new KeyIndex()
+    this.keyed.add(slot, key)
+  }
+
+  /** The oldest slot of the tail is the oldest of each of its keys. */
+  dropOldest(slot: Slot): void {
+    this.slots?.shift()
+    const { key } = slot.entry
+    if (key !== undefined) this.keyed?.dropOldest(slot, key)
   }
 }
 

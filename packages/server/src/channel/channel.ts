@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { Draft, Entry } from './entry.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
+import { Intervals } from './intervals.ts'
 import { Pump } from './pump.ts'
 import { isReservedSender } from './reserved-senders.ts'
 import { Runs } from './runs.ts'
@@ -63,6 +64,7 @@ export class Channel implements LogFollower {
   /** No more than there are. */
   readonly #reservedSeen = new Set<string>()
   readonly #keys = new AudienceKeys()
+  readonly #intervals: Intervals
   readonly #tail: Tail
   readonly #runs: Runs
   readonly #log: LogView
@@ -75,9 +77,11 @@ export class Channel implements LogFollower {
     this.#limits = limits
     this.#createId = createId
     this.#onReservedSender = onReservedSender
-    const tail = new Tail(this.#keys, limits)
-    const runs = new Runs(tail, limits.chunkBytesMax)
+    const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
+    const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
+    const runs = new Runs(limits.chunkBytesMax)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
+    this.#intervals = intervals
     this.#tail = tail
     this.#runs = runs
     this.#log = {
@@ -90,6 +94,7 @@ export class Channel implements LogFollower {
       get start() {
         return tail.start
       },
+      chunkBytesMax: limits.chunkBytesMax,
       now: () => clock.now(),
       run: (cursor, connection) => runs.after(cursor, connection, clock.now()),
       read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
@@ -161,7 +166,7 @@ export class Channel implements LogFollower {
     const keys = [ALL_KEY]
     if (request.user !== undefined) keys.push(userKey(request.user))
     for (const group of request.groups) keys.push(groupKey(group))
-    for (const key of keys) connection.join(this.#keys.obtain(key), 0)
+    for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
     connection.start(request.position, this.#store.state().trimmedTo)
     return connection
   }
@@ -178,7 +183,7 @@ export class Channel implements LogFollower {
   /** From now on what is posted to the group is for this connection. @returns false where there is no such connection */
   joinGroup(connectionId: string, group: string): boolean {
     const connection = this.#connections.get(connectionId)
-    connection?.join(this.#keys.obtain(groupKey(group)), this.#tail.head)
+    connection?.join(this.#keys.obtain(groupKey(group)), this.#tail.head, false)
     return connection !== undefined
   }
 
@@ -195,6 +200,7 @@ export class Channel implements LogFollower {
   async close(): Promise<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#intervals.close()
     await this.#store.close()
   }
 
@@ -226,16 +232,18 @@ export class Channel implements LogFollower {
   }
 
   #deliver(slot: Slot): void {
-    const { audience } = slot.entry
+    const { audience, intervalMs } = slot.entry
     for (const id of audience.connections ?? []) {
       const connection = this.#connections.get(id)
       // A connection is put under its own key when it is first addressed: most never are.
-      connection?.join(this.#keys.obtain(connectionKey(id)), slot.offset - 1)
+      connection?.join(this.#keys.obtain(connectionKey(id)), slot.offset - 1, false)
     }
     for (const name of audienceKeys(audience)) {
-      for (const connection of this.#keys.get(name)?.connections ?? []) {
+      const key = this.#keys.obtain(name)
+      const isDue = intervalMs === undefined || this.#intervals.admits(key, slot)
+      for (const connection of key.connections) {
         if (audience.except && slot.excludes(connection.id)) continue
-        if (connection.notify(slot)) slot.connections++
+        if (connection.notify(slot, isDue)) slot.connections++
       }
     }
   }

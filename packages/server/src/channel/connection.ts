@@ -5,12 +5,13 @@ import {
   MessageType,
   type Position,
 } from '@serverchannel/protocol'
-import { audienceKeys } from './audience.ts'
 import type { Addressee, AudienceKey } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
 import { Chunk, toBytes } from './chunk.ts'
-import type { Entry } from './entry.ts'
-import type { Membership, Run } from './runs.ts'
+import type { Membership } from './membership.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { Replacements } from './replacements.ts'
+import type { Reader, Run } from './runs.ts'
 import { encodeEntry, type Slot } from './slot.ts'
 import type { StoreRead } from './store.ts'
 
@@ -30,6 +31,8 @@ export interface LogView {
   readonly head: number
   /** The tail holds what comes after this offset. */
   readonly start: number
+  /** What is written in one piece. */
+  readonly chunkBytesMax: number
   now(): number
   /** What the tail has for the connection after the cursor. */
   run(cursor: number, connection: Connection): Run
@@ -51,12 +54,13 @@ export interface ConnectionInit {
 }
 
 /**
- * A connection is a cursor into the shared log: there is no queue. `live`: it has all that is for it. `behind`: it reads
- * on from its cursor. `blocked`: its peer has not taken what was written. `reading`: it waits for the store.
+ * A connection is a cursor into the shared log: there is no queue. `live`: it has all that is for it. `waiting`: but for
+ * entries whose key's interval is not over. `behind`: it reads on from its cursor. `blocked`: its peer has not taken what
+ * was written. `reading`: it waits for the store.
  */
-type CursorState = 'live' | 'behind' | 'blocked' | 'reading' | 'closed'
+type CursorState = 'live' | 'waiting' | 'behind' | 'blocked' | 'reading' | 'closed'
 
-export class Connection implements Addressee {
+export class Connection implements Addressee, Reader {
   readonly id: string
   readonly user: string | undefined
   readonly codec: Codec
@@ -68,8 +72,11 @@ export class Connection implements Addressee {
   #state: CursorState = 'live'
   #cursor: number
   #isAwake = false
-  /** Offset of the newest entry that woke it, so that an entry for two of its keys counts once. */
+  /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
+  #due = 0
+  #isCatchingUp = false
+  #ahead: ReadAhead | undefined
   /** Told when the cursor first reaches the head: whether what was asked for has been given. */
   #recovered: boolean | undefined
   #owesState = false
@@ -93,6 +100,14 @@ export class Connection implements Addressee {
     return this.#state
   }
 
+  get due(): number {
+    return this.#due
+  }
+
+  get isCatchingUp(): boolean {
+    return this.#isCatchingUp
+  }
+
   /**
    * Begins to read: at the head, or where the client left off. `trimmedTo`: entries up to this offset are gone from the
    * log. To be called once, when the memberships are in place.
@@ -107,55 +122,68 @@ export class Connection implements Addressee {
       this.#cursor = position.offset
       this.#recovered = true
       this.#owesState = true
-      this.#state = 'behind'
-      this.#wake()
+      this.#due = this.#log.head
+      this.#isCatchingUp = true
+      this.#readOn()
     }
   }
 
-  /** An entry that has just been appended is for this connection. @returns whether it was new to it. */
-  notify(slot: Slot): boolean {
-    if (this.#matched === slot.offset || this.#state === 'closed') return false
+  notify(slot: Slot, isDue: boolean): boolean {
+    if (this.#state === 'closed') return false
+    const isNew = this.#matched !== slot.offset
     this.#matched = slot.offset
     if (this.#state === 'live') {
       // Nothing between its cursor and this entry was for it.
       this.#cursor = slot.offset - 1
-      this.#state = 'behind'
-      this.#wake()
+      this.#state = 'waiting'
     }
-    return true
+    if (isDue) this.release(slot.offset)
+    return isNew
+  }
+
+  release(offset: number): void {
+    if (this.#state === 'closed' || offset <= this.#due) return
+    this.#due = offset
+    if (this.#state !== 'waiting') return
+    // The tail lets nothing go that is waited for: what it lost since was replaced by what it has.
+    this.#cursor = Math.max(this.#cursor, this.#log.start)
+    this.#readOn()
   }
 
   /** The peer took what was written. */
   drained(): void {
-    if (this.#state !== 'blocked') return
-    this.#state = 'behind'
-    this.#wake()
+    if (this.#state === 'blocked') this.#readOn()
   }
 
   /** Writes what the connection may get in this turn. */
   pump(): void {
     this.#isAwake = false
     if (this.#state !== 'behind') return
-    while (this.#cursor < this.#log.head) {
+    while (this.#cursor < this.#due || this.#ahead) {
       if (this.#outlet.outstandingBytes >= this.#highWaterMarkBytes) {
         this.#state = 'blocked'
+        this.#isCatchingUp = true
         return
       }
-      if (this.#cursor < this.#log.start) {
+      if (this.#cursor < this.#log.start && !this.#hasEnough()) {
         this.#state = 'reading'
+        this.#isCatchingUp = true
         void this.#readStore()
         return
       }
-      const { chunk, cursor } = this.#log.run(this.#cursor, this)
-      this.#cursor = cursor
-      if (chunk) this.#outlet.write(chunk)
+      if (this.#ahead) this.#writeAhead(this.#ahead)
+      else {
+        const { chunk, cursor } = this.#log.run(this.#cursor, this)
+        this.#cursor = cursor
+        if (chunk) this.#outlet.write(chunk)
+      }
     }
-    this.#state = 'live'
-    if (this.#owesState) this.#tellState(this.#recovered === undefined ? {} : { recovered: this.#recovered })
+    this.#arrive()
   }
 
-  /** Writes at once what it may get, without waiting for its turn. */
+  /** Writes at once what it may get and what waits, without waiting for its turn. */
   flush(): void {
+    this.release(this.#matched)
     if (this.#state === 'behind') this.pump()
   }
 
@@ -171,9 +199,10 @@ export class Connection implements Addressee {
     return true
   }
 
-  join(key: AudienceKey, since: number): void {
+  /** @param isLasting whether the client's next connection is under it too */
+  join(key: AudienceKey, since: number, isLasting: boolean): void {
     if (this.#state === 'closed' || this.memberships.some((membership) => membership.key === key)) return
-    this.memberships.push({ key, since })
+    this.memberships.push({ key, since, isLasting })
     key.connections.add(this)
   }
 
@@ -182,12 +211,15 @@ export class Connection implements Addressee {
     if (index === -1) return
     this.memberships.splice(index, 1)
     key.connections.delete(this)
+    // Nobody would tell it any more that what waits for it under the key is due.
+    if (this.#state === 'waiting') this.release(this.#matched)
   }
 
   /** The log was lost or rewound: what came since the cursor can't be known, and offsets from before mean nothing. */
   epochChanged(): void {
     this.#matched = 0
-    for (const [index, { key }] of this.memberships.entries()) this.memberships[index] = { key, since: 0 }
+    this.#due = 0
+    for (const [index, membership] of this.memberships.entries()) this.memberships[index] = { ...membership, since: 0 }
     this.#lose('epoch-changed')
   }
 
@@ -195,7 +227,8 @@ export class Connection implements Addressee {
     this.#state = 'closed'
   }
 
-  #wake(): void {
+  #readOn(): void {
+    this.#state = 'behind'
     if (this.#isAwake) return
     this.#isAwake = true
     this.#log.wake(this)
@@ -216,15 +249,10 @@ export class Connection implements Addressee {
       this.#lose('history-trimmed')
       return
     }
-    const frames = read.entries.filter((entry) => this.#isFor(entry))
-    if (frames.length > 0) {
-      const bytes = frames.map((entry) => encodeEntry(entry, this.#log.epoch, this.codec))
-      this.#outlet.write(new Chunk(Buffer.concat(bytes), bytes.length))
-    }
-    this.#cursor = read.entries.at(-1)?.offset ?? this.#cursor
-    if (read.entries.length === 0) this.#cursor = Math.max(this.#cursor, this.#log.start)
-    this.#state = 'behind'
-    this.#wake()
+    this.#ahead ??= new ReadAhead(this)
+    this.#ahead.add(read.entries)
+    this.#cursor = read.entries.at(-1)?.offset ?? Math.max(this.#cursor, this.#log.start)
+    this.#readOn()
   }
 
   /** The connection can have been closed while it read, or the log's epoch have changed. */
@@ -232,13 +260,34 @@ export class Connection implements Addressee {
     return this.#state !== 'reading' || this.#readNumber !== readNumber
   }
 
-  #isFor(entry: Entry): boolean {
-    const { audience, expiresAt, offset } = entry
-    if (expiresAt !== undefined && expiresAt <= this.#log.now()) return false
-    if (audience.except?.includes(this.id)) return false
-    if (audience.connections?.includes(this.id)) return true
-    const keys = audienceKeys(audience)
-    return this.memberships.some(({ key, since }) => offset > since && keys.includes(key.name))
+  /** Whether to write what was read of the store before more is read: what comes may replace entries with keys. */
+  #hasEnough(): boolean {
+    return this.#ahead !== undefined && (!this.#ahead.hasKeys || this.#ahead.bytes >= this.#log.chunkBytesMax)
+  }
+
+  #writeAhead({ entries }: ReadAhead): void {
+    this.#ahead = undefined
+    const { epoch } = this.#log
+    const now = this.#log.now()
+    const replacements = new Replacements(this)
+    const frames: Buffer[] = []
+    for (const entry of entries) {
+      if (entry.expiresAt !== undefined && entry.expiresAt <= now) continue
+      if (entry.key === undefined || replacements.of(entry) === 0) frames.push(encodeEntry(entry, epoch, this.codec))
+    }
+    if (frames.length > 0) this.#outlet.write(new Chunk(Buffer.concat(frames), frames.length))
+  }
+
+  /** All that is due is written. */
+  #arrive(): void {
+    this.#isCatchingUp = false
+    if (this.#matched > this.#cursor) this.#state = 'waiting'
+    else {
+      this.#state = 'live'
+      // Nothing between its cursor and the head was for it.
+      this.#cursor = this.#log.head
+    }
+    if (this.#owesState) this.#tellState(this.#recovered === undefined ? {} : { recovered: this.#recovered })
   }
 
   /** States the gap to a client that keeps its position; closes one that could not know of it. */
@@ -250,6 +299,8 @@ export class Connection implements Addressee {
       )
       return
     }
+    this.#ahead = undefined
+    this.#isCatchingUp = false
     this.#cursor = this.#log.head
     this.#state = 'live'
     this.#tellState({ recovered: false, reason })

@@ -14,6 +14,10 @@ export interface Draft {
   readonly channelType: string | undefined
   /** The client that it comes from; undefined: the server's own code. */
   readonly sentBy: MessageOrigin | undefined
+  /** Of entries with the same sender and key the newest stands for those before it. Undefined: it stands for itself only. */
+  readonly key: string | undefined
+  /** A connection that has got the one before gets this one, or a newer of its key, so long after that. Undefined: at once. */
+  readonly intervalMs: number | undefined
   /** The body as JSON text, encoded once at intake. */
   readonly body: string
   readonly audience: Audience
@@ -33,7 +37,7 @@ export interface Entry extends Draft {
 
 /** All entries have one shape, whatever is left out of a message. */
 export function toEntry(draft: Draft, offset: number): Entry {
-  const { id, isIdempotent, sender, bodyTypeName, channelType, sentBy, body } = draft
+  const { id, isIdempotent, sender, bodyTypeName, channelType, sentBy, key, intervalMs, body } = draft
   const { audience, postedAt, expiresAt, bytes } = draft
   return {
     offset,
@@ -43,6 +47,8 @@ export function toEntry(draft: Draft, offset: number): Entry {
     bodyTypeName,
     channelType,
     sentBy,
+    key,
+    intervalMs,
     body,
     audience,
     postedAt,
@@ -51,16 +57,19 @@ export function toEntry(draft: Draft, offset: number): Entry {
   }
 }
 
-type DraftTexts = Pick<Draft, 'id' | 'sender' | 'bodyTypeName' | 'channelType' | 'sentBy' | 'body'>
+type DraftTexts = Pick<Draft, 'id' | 'sender' | 'bodyTypeName' | 'channelType' | 'sentBy' | 'key' | 'body'>
 
 /** Bytes that a message of these texts takes in memory as an entry. */
-export function draftBytes({ id, sender, bodyTypeName, channelType, sentBy, body }: DraftTexts): number {
+export function draftBytes({ id, sender, bodyTypeName, channelType, sentBy, key, body }: DraftTexts): number {
   const header = sender.length + (bodyTypeName?.length ?? 0) + (channelType?.length ?? 0)
+  const place = key === undefined ? 0 : key.length + KEY_OVERHEAD_BYTES
   const origin = sentBy ? sentBy.ConnectionId.length + (sentBy.User?.length ?? 0) + ORIGIN_OVERHEAD_BYTES : 0
-  return id.length + header + origin + Buffer.byteLength(body) + ENTRY_OVERHEAD_BYTES
+  return id.length + header + origin + place + Buffer.byteLength(body) + ENTRY_OVERHEAD_BYTES
 }
 
 /** Objects, index places and ids of one entry in tail and store, measured on Node 20 with 100-byte bodies: 450 to 550. */
 const ENTRY_OVERHEAD_BYTES = 500
 /** The object that says which client it comes from. */
 const ORIGIN_OVERHEAD_BYTES = 100
+/** A key's place in the tail's index, where each entry has another one. */
+const KEY_OVERHEAD_BYTES = 400

@@ -17,6 +17,16 @@ export interface Post {
   readonly channelType?: string
   /** Milliseconds from now after which nobody gets it any more. */
   readonly ttlMs?: number
+  /**
+   * What it is about, as `order:42`: the newest entry of a sender and key stands for those before it. Whoever is behind or
+   * away gets only that one. 1 to 256 characters.
+   */
+  readonly key?: string
+  /**
+   * Of its sender and key a connection gets at most one in so many milliseconds: the first at once, the newest at the
+   * interval's end; sooner only where something that comes after it has to go. Needs a key. At most an hour.
+   */
+  readonly intervalMs?: number
   /** Idempotency key: a second post with the same id gets the first one's position. 1 to 256 characters. */
   readonly id?: string
 }
@@ -27,6 +37,7 @@ export interface IntakeLimits extends AudienceLimits {
 }
 
 const TTL_MS_MAX = 366 * 24 * 3_600_000
+const INTERVAL_MS_MAX = 3_600_000
 
 /**
  * Checks a post and makes the draft that goes into the log.
@@ -47,6 +58,8 @@ export function toDraft(
   if (post.id !== undefined) requireName('id_invalid', 'id', post.id, nameLengthMax)
   if (post.bodyTypeName) requireName('message_invalid', 'bodyTypeName', post.bodyTypeName, nameLengthMax)
   if (post.channelType) requireName('message_invalid', 'channelType', post.channelType, nameLengthMax)
+  if (post.key !== undefined) requireName('message_invalid', 'key', post.key, nameLengthMax)
+  if (post.intervalMs !== undefined) requireInterval(post.intervalMs, post.key)
   const id = post.id ?? createId()
   const bodyTypeName = post.bodyTypeName || undefined
   const channelType = post.channelType || undefined
@@ -59,11 +72,13 @@ export function toDraft(
     bodyTypeName,
     channelType,
     sentBy,
+    key: post.key,
+    intervalMs: post.intervalMs,
     body,
     audience: parseAudience(post.to, limits),
     postedAt: now,
     expiresAt: post.ttlMs === undefined ? undefined : now + requireTtl(post.ttlMs),
-    bytes: draftBytes({ id, sender: post.sender, bodyTypeName, channelType, sentBy, body }),
+    bytes: draftBytes({ id, sender: post.sender, bodyTypeName, channelType, sentBy, key: post.key, body }),
   }
 }
 
@@ -107,6 +122,15 @@ function requireName(
 function requireTtl(ttlMs: unknown): number {
   if (typeof ttlMs === 'number' && ttlMs > 0 && ttlMs <= TTL_MS_MAX) return ttlMs
   throw new ChannelError('ttl_invalid', `'ttlMs' needs to be a number of milliseconds above 0, at most ${TTL_MS_MAX}.`)
+}
+
+function requireInterval(intervalMs: unknown, key: string | undefined): void {
+  if (key === undefined) throw new ChannelError('message_invalid', "'intervalMs' needs a 'key': what is replaced by what.")
+  if (typeof intervalMs === 'number' && intervalMs > 0 && intervalMs <= INTERVAL_MS_MAX) return
+  throw new ChannelError(
+    'message_invalid',
+    `'intervalMs' needs to be a number of milliseconds above 0, at most ${INTERVAL_MS_MAX}.`,
+  )
 }
 
 function describe(cause: unknown): string {

@@ -1,8 +1,9 @@
 import type { Codec } from '@serverchannel/protocol'
 import type { AudienceKey } from './audience-keys.ts'
 import { Chunk } from './chunk.ts'
+import type { Member, Membership } from './membership.ts'
+import { Replacements } from './replacements.ts'
 import type { Slot } from './slot.ts'
-import type { Tail } from './tail.ts'
 
 /** What a connection reads from the tail in one step. */
 export interface Run {
@@ -12,18 +13,13 @@ export interface Run {
   readonly cursor: number
 }
 
-/** One audience key that a connection is under. */
-export interface Membership {
-  readonly key: AudienceKey
-  /** Entries up to this offset are not for the connection: it was not a member yet. */
-  readonly since: number
-}
-
 /** Who reads. */
-export interface Reader {
-  readonly id: string
+export interface Reader extends Member {
   readonly codec: Codec
-  readonly memberships: readonly Membership[]
+  /** Offset up to which it reads: what comes after that is not for it, or waits for the end of its key's interval. */
+  readonly due: number
+  /** Whether it is behind, and so gets only the newest of each key. */
+  readonly isCatchingUp: boolean
 }
 
 /**
@@ -31,12 +27,10 @@ export interface Reader {
  * same cursor with news for one and the same key get the very same chunk.
  */
 export class Runs {
-  readonly #tail: Tail
   readonly #chunkBytesMax: number
   readonly #shared = new Map<AudienceKey, SharedRun[]>()
 
-  constructor(tail: Tail, chunkBytesMax: number) {
-    this.#tail = tail
+  constructor(chunkBytesMax: number) {
     this.#chunkBytesMax = chunkBytesMax
   }
 
@@ -49,9 +43,9 @@ export class Runs {
       first ??= membership
       count++
     }
-    if (!first) return { chunk: undefined, cursor: this.#tail.head }
+    if (!first) return { chunk: undefined, cursor: reader.due }
     if (count === 1 && first.since <= cursor) {
-      const run = this.#sharedRun(first.key, cursor, reader.codec, now)
+      const run = this.#sharedRun(first.key, cursor, reader, now)
       if (run) return run
     }
     return this.#build(this.#collect(reader, cursor), reader.codec, now)
@@ -63,34 +57,34 @@ export class Runs {
   }
 
   /** The run of a key that many may share; undefined where some entry of it is not for everybody under the key. */
-  #sharedRun(key: AudienceKey, cursor: number, codec: Codec, now: number): Run | undefined {
+  #sharedRun(key: AudienceKey, cursor: number, reader: Reader, now: number): Run | undefined {
+    const { codec, due, isCatchingUp } = reader
     let runs = this.#shared.get(key)
     if (!runs) {
       runs = []
       this.#shared.set(key, runs)
     }
     for (const known of runs) {
-      if (known.after === cursor && known.codec === codec && known.newest === key.newest) return known.run
+      if (known.after !== cursor || known.codec !== codec || known.newest !== key.newest) continue
+      if (known.due === due && known.isCatchingUp === isCatchingUp) return known.run
     }
-    const stretch = { slots: slotsAfter(key, cursor), end: this.#tail.head }
-    if (stretch.slots.length === STEP_SLOTS_MAX) stretch.end = lastOffset(stretch.slots)
-    const isForAll = !stretch.slots.some((slot) => slot.entry.audience.except)
-    const run = isForAll ? this.#build(stretch, codec, now) : undefined
-    if (runs.length < SHARED_RUNS_MAX) runs.push({ after: cursor, codec, newest: key.newest, run })
+    const stretch = stretchAfter(key, cursor, due)
+    const run = isForAll(key, stretch.slots) ? this.#build(withoutReplaced(stretch, reader), codec, now) : undefined
+    if (runs.length < SHARED_RUNS_MAX) runs.push({ after: cursor, codec, newest: key.newest, due, isCatchingUp, run })
     return run
   }
 
   /** The slots of all the reader's keys after the cursor, in order, each once, without those that exclude it. */
   #collect(reader: Reader, cursor: number): Stretch {
     const found = new Map<number, Slot>()
-    let end = this.#tail.head
+    let end = reader.due
     for (const { key, since } of reader.memberships) {
-      const slots = slotsAfter(key, Math.max(cursor, since))
-      if (slots.length === STEP_SLOTS_MAX) end = Math.min(end, lastOffset(slots))
-      for (const slot of slots) if (!slot.excludes(reader.id)) found.set(slot.offset, slot)
+      const stretch = stretchAfter(key, Math.max(cursor, since), reader.due)
+      end = Math.min(end, stretch.end)
+      for (const slot of stretch.slots) if (!slot.excludes(reader.id)) found.set(slot.offset, slot)
     }
     const slots = [...found.values()].filter((slot) => slot.offset <= end)
-    return { slots: slots.sort((a, b) => a.offset - b.offset), end }
+    return withoutReplaced({ slots: slots.sort((a, b) => a.offset - b.offset), end }, reader)
   }
 
   #build({ slots, end }: Stretch, codec: Codec, now: number): Run {
@@ -125,6 +119,8 @@ interface SharedRun {
   readonly after: number
   readonly codec: Codec
   readonly newest: number
+  readonly due: number
+  readonly isCatchingUp: boolean
   readonly run: Run | undefined
 }
 
@@ -137,19 +133,40 @@ const STEP_SLOTS_MAX = 1024
 /** Slots in order, and the offset up to which there are no others. */
 interface Stretch {
   readonly slots: readonly Slot[]
-  end: number
+  readonly end: number
 }
 
-function slotsAfter(key: AudienceKey, cursor: number): Slot[] {
+function stretchAfter({ slots }: AudienceKey, cursor: number, due: number): Stretch {
   const found: Slot[] = []
-  const { slots } = key
-  if (!slots) return found
-  const start = slots.indexAfter(cursor)
-  const end = Math.min(slots.count, start + STEP_SLOTS_MAX)
-  for (let i = start; i < end; i++) found.push(slots.at(i))
-  return found
+  const start = slots?.indexAfter(cursor) ?? 0
+  const end = Math.min(slots?.count ?? 0, start + STEP_SLOTS_MAX)
+  for (let i = start; slots && i < end; i++) {
+    const slot = slots.at(i)
+    if (slot.offset > due) break
+    found.push(slot)
+  }
+  return { slots: found, end: found.length === STEP_SLOTS_MAX ? (found.at(-1)?.offset ?? due) : due }
 }
 
-function lastOffset(slots: readonly Slot[]): number {
-  return slots.at(-1)?.offset ?? 0
+/** Whether all of it, and what stands for some of it further on, is for everybody under the key. */
+function isForAll({ keyed }: AudienceKey, slots: readonly Slot[]): boolean {
+  return slots.every(
+    ({ entry }) => !entry.audience.except && !(keyed && keyed.find(entry)?.newest.entry.audience.except),
+  )
+}
+
+/**
+ * Leaves out what a newer entry stands for: all of that for a reader which is behind. One that is live gets all, but for
+ * what waited or could have: of keys with an interval, those whose newest is about to come or comes at its end.
+ */
+function withoutReplaced({ slots, end }: Stretch, reader: Reader): Stretch {
+  if (!slots.some(({ entry }) => entry.key !== undefined)) return { slots, end }
+  const replacements = new Replacements(reader)
+  const kept = slots.filter((slot) => {
+    const { entry } = slot
+    if (entry.key === undefined || (!reader.isCatchingUp && entry.intervalMs === undefined)) return true
+    const newer = replacements.of(entry)
+    return newer === 0 || !(reader.isCatchingUp || slot.isDeferred || newer <= reader.due)
+  })
+  return { slots: kept, end }
 }

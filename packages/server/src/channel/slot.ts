@@ -16,6 +16,8 @@ export class Slot {
   readonly bytes: number
   /** Connections of this process that it was for when it was delivered. */
   connections = 0
+  /** Whether somebody waits or waited with it for the end of its key's interval. */
+  isDeferred = false
   readonly #epoch: string
   #codec: Codec | undefined
   #frame: Chunk | undefined

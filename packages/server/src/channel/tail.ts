@@ -13,15 +13,18 @@ export interface TailLimits {
 export class Tail {
   readonly #keys: AudienceKeys
   readonly #limits: TailLimits
+  readonly #onLeaving: (slot: Slot) => void
   #slots = new EntryQueue<Slot>()
   #bytes = 0
   #epoch = ''
   #head = 0
   #start = 0
 
-  constructor(keys: AudienceKeys, limits: TailLimits) {
+  /** @param onLeaving told of a slot for which connections wait or waited, while the tail has it for a little longer */
+  constructor(keys: AudienceKeys, limits: TailLimits, onLeaving: (slot: Slot) => void = () => {}) {
     this.#keys = keys
     this.#limits = limits
+    this.#onLeaving = onLeaving
   }
 
   get epoch(): string {
@@ -59,11 +62,7 @@ export class Tail {
     this.#slots.push(slot)
     this.#head = slot.offset
     this.#bytes += slot.bytes
-    for (const name of audienceKeys(slot.entry.audience)) {
-      const key = this.#keys.obtain(name)
-      key.slots ??= new EntryQueue()
-      key.slots.push(slot)
-    }
+    for (const name of audienceKeys(slot.entry.audience)) this.#keys.obtain(name).add(slot)
     const { tailCountMax, tailBytesMax } = this.#limits
     // The newest entry stays whatever its size: live connections are about to read it.
     while (this.#slots.count > 1 && (this.#slots.count > tailCountMax || this.#bytes > tailBytesMax)) this.#drop()
@@ -77,14 +76,20 @@ export class Tail {
 
   #drop(): void {
     const slot = this.#slots.at(0)
+    const next = this.#slots.at(this.#slots.count >>> LEAVING_SHIFT)
+    if (next.isDeferred) this.#onLeaving(next)
+    // The bound in bytes can make the tail drop many at once: then there was no time before.
+    if (slot.isDeferred) this.#onLeaving(slot)
     this.#slots.shift()
     this.#bytes -= slot.bytes
     this.#start = slot.offset
     for (const name of audienceKeys(slot.entry.audience)) {
       const key = this.#keys.get(name)
-      // The oldest slot of the tail is the oldest of each of its keys.
-      key?.slots?.shift()
+      key?.dropOldest(slot)
       if (key) this.#keys.release(key)
     }
   }
 }
+
+/** What waits is let go once it is in the oldest quarter of a full tail, so that it need not be read from the store. */
+const LEAVING_SHIFT = 2

@@ -83,8 +83,25 @@ describe('serverchannel post and listen', () => {
     expect(JSON.parse(listener.out)).toMatchObject({ Header: { Sender: 'Later' }, Body: '2' })
   })
 
+  it('posts with a key, of which a page that was away gets the newest only', async () => {
+    const first = await post('Before', '--json')
+    for (const body of ['1', '2']) {
+      const { code } = await post('Saved', body, '--key', 'order:42', '--interval-ms', '60000')
+      expect(code).toBe(0)
+    }
+    await post('Saved', 'other', '--key', 'order:43')
+    const { position } = JSON.parse(first.out) as { position: string }
+    const listener = new CliProcess(['listen', '--url', server.url, '--json', '--count', '2', '--position', position])
+    listeners.push(listener)
+    await listener.exit()
+    const bodies = (await listener.lines(2)).map((line) => (JSON.parse(line) as { Body: string }).Body)
+    expect(bodies).toEqual(['2', 'other'])
+  })
+
   it.each([
     [['post'], 'sender_invalid'],
+    [['post', 'A', 'x', '--interval-ms', '50'], 'message_invalid'],
+    [['post', 'A', 'x', '--key', 'k', '--interval-ms', 'soon'], 'message_invalid'],
     [['post', 'A', '{', '--json-body'], 'body_not_json'],
     [['post', 'A', 'x', '--ttl-ms', '-5'], 'ttl_invalid'],
     [['post', 'x'.repeat(300)], 'sender_invalid'],

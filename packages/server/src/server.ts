@@ -27,7 +27,7 @@ import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 
 /** What a post may carry besides its sender and body. */
-export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'ttlMs' | 'id'> & {
+export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'intervalMs' | 'ttlMs' | 'id'> & {
   readonly except?: string | Iterable<string>
 }
 
@@ -154,7 +154,7 @@ export class ServerChannel {
   /**
    * Posts a message. Awaited, it rejects where that fails; not awaited, the failure is logged and counted.
    *
-   * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, ttlMs: 60_000 })
+   * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, key: 'order:42' })
    */
   post(post: Post): Posting<Receipt> {
     // Callers without types may give anything.

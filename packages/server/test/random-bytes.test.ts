@@ -8,7 +8,7 @@ import { until } from './until.ts'
 const CONNECTIONS = 400
 const AT_ONCE = 20
 
-const BODY = '{"sender":"S","body":{"a":[1,"x"]},"to":{"users":["u"]},"ttlMs":5,"id":"i"}'
+const BODY = '{"sender":"S","body":{"a":[1,"x"]},"to":{"users":["u"]},"key":"k","intervalMs":7,"ttlMs":5,"id":"i"}'
 const HEAD = 'HTTP/1.1\r\nHost: localhost\r\n'
 /** What clients send when all is well; most attacks begin as something that is nearly right. */
 const SENSIBLE: readonly Buffer[] = [

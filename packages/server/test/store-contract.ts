@@ -286,11 +286,13 @@ function draft(body: string, more: Partial<Draft> = {}): Draft {
     bodyTypeName: undefined,
     channelType: undefined,
     sentBy: undefined,
+    key: undefined,
     ...more,
   }
   return {
     isIdempotent: false,
     audience,
+    intervalMs: undefined,
     postedAt: Date.now(),
     expiresAt: undefined,
     bytes: draftBytes(texts),
@@ -304,6 +306,8 @@ const FULL: Partial<Draft> = {
   bodyTypeName: '__proto__',
   channelType: 'constructor',
   sentBy: { User: "O'Hara \u0000 \u{1F600}", ConnectionId: 'c:1' },
+  key: "__proto__ ' \u0000 {tag} %",
+  intervalMs: 1500.5,
   audience: { users: ['__proto__', 'a.b*c>', ' {tag} %'], groups: ['user:7'], except: ['é'] },
   expiresAt: 4_000_000_000_000,
 }

@@ -22,9 +22,12 @@ export class AudienceKey {
   slots: EntryQueue<Slot> | undefined = undefined
   /** Of the entries that carry a key; made with the first one. */
   keyed: KeyIndex | undefined = undefined
+  /** Offset of the newest entry under it that the tail lost while nothing in the tail stood for it. */
+  lostTo: number
 
-  constructor(name: string) {
+  constructor(name: string, lostTo: number) {
     this.name = name
+    this.lostTo = lostTo
   }
 
   /** Offset of the newest entry in the tail that is for this key, 0 where there is none. */
@@ -46,6 +49,7 @@ export class AudienceKey {
   dropOldest(slot: Slot): void {
     this.slots?.shift()
     const { key } = slot.entry
+    if (!this.keyed?.find(slot.entry)?.hasNewerForAll(slot)) this.lostTo = slot.offset
     if (key !== undefined) this.keyed?.dropOldest(slot, key)
   }
 }
@@ -53,6 +57,8 @@ export class AudienceKey {
 /** The audience keys that somebody listens to or that the tail has entries for, and no others. */
 export class AudienceKeys {
   readonly #keys = new Map<string, AudienceKey>()
+  /** The same of all keys that are forgotten. */
+  #lostTo = 0
 
   get(name: string): AudienceKey | undefined {
     return this.#keys.get(name)
@@ -61,7 +67,7 @@ export class AudienceKeys {
   obtain(name: string): AudienceKey {
     let key = this.#keys.get(name)
     if (!key) {
-      key = new AudienceKey(name)
+      key = new AudienceKey(name, this.#lostTo)
       this.#keys.set(name, key)
     }
     return key
@@ -72,6 +78,13 @@ export class AudienceKeys {
     if (key.connections.size > 0) return
     if (key.slots !== undefined && key.slots.count > 0) return
     this.#keys.delete(key.name)
+    this.#lostTo = Math.max(this.#lostTo, key.lostTo)
+  }
+
+  /** The tail begins anew after this offset. */
+  reset(offset: number): void {
+    this.#lostTo = offset
+    for (const key of this.#keys.values()) key.lostTo = offset
   }
 
   get count(): number {

@@ -117,8 +117,9 @@ export class Connection implements Addressee, Reader {
     if (position === null) this.#tellState({})
     else if (position.epoch !== this.#log.epoch || position.offset > this.#log.head) {
       this.#tellState({ recovered: false, reason: 'epoch-changed' })
-    } else if (position.offset < trimmedTo) this.#tellState({ recovered: false, reason: 'history-trimmed' })
-    else {
+    } else if (position.offset < trimmedTo && !this.#isOnlyReplaced(position.offset, trimmedTo)) {
+      this.#tellState({ recovered: false, reason: 'history-trimmed' })
+    } else {
       this.#cursor = position.offset
       this.#recovered = true
       this.#owesState = true
@@ -144,10 +145,7 @@ export class Connection implements Addressee, Reader {
   release(offset: number): void {
     if (this.#state === 'closed' || offset <= this.#due) return
     this.#due = offset
-    if (this.#state !== 'waiting') return
-    // The tail lets nothing go that is waited for: what it lost since was replaced by what it has.
-    this.#cursor = Math.max(this.#cursor, this.#log.start)
-    this.#readOn()
+    if (this.#state === 'waiting') this.#readOn()
   }
 
   /** The peer took what was written. */
@@ -165,6 +163,7 @@ export class Connection implements Addressee, Reader {
         this.#isCatchingUp = true
         return
       }
+      if (this.#cursor < this.#log.start && this.#hasTailAllAfter(this.#cursor)) this.#cursor = this.#log.start
       if (this.#cursor < this.#log.start && !this.#hasEnough()) {
         this.#state = 'reading'
         this.#isCatchingUp = true
@@ -260,6 +259,16 @@ export class Connection implements Addressee, Reader {
     return this.#state !== 'reading' || this.#readNumber !== readNumber
   }
 
+  /** Whether nothing is missed where the log is gone from one offset to another: the tail begins there or later. */
+  #isOnlyReplaced(after: number, trimmedTo: number): boolean {
+    return trimmedTo <= this.#log.start && this.#hasTailAllAfter(after)
+  }
+
+  /** Whether what the tail lost after the offset was for others, or is replaced by what the tail has. */
+  #hasTailAllAfter(offset: number): boolean {
+    return this.memberships.every(({ key }) => key.lostTo <= offset)
+  }
+
   /** Whether to write what was read of the store before more is read: what comes may replace entries with keys. */
   #hasEnough(): boolean {
     return this.#ahead !== undefined && (!this.#ahead.hasKeys || this.#ahead.bytes >= this.#log.chunkBytesMax)
@@ -269,7 +278,7 @@ export class Connection implements Addressee, Reader {
     this.#ahead = undefined
     const { epoch } = this.#log
     const now = this.#log.now()
-    const replacements = new Replacements(this)
+    const replacements = new Replacements(this, this.#due)
     const frames: Buffer[] = []
     for (const entry of entries) {
       if (entry.expiresAt !== undefined && entry.expiresAt <= now) continue

@@ -125,7 +125,8 @@ function requireTtl(ttlMs: unknown): number {
 }
 
 function requireInterval(intervalMs: unknown, key: string | undefined): void {
-  if (key === undefined) throw new ChannelError('message_invalid', "'intervalMs' needs a 'key': what is replaced by what.")
+  if (key === undefined)
+    throw new ChannelError('message_invalid', "'intervalMs' needs a 'key': what is replaced by what.")
   if (typeof intervalMs === 'number' && intervalMs > 0 && intervalMs <= INTERVAL_MS_MAX) return
   throw new ChannelError(
     'message_invalid',

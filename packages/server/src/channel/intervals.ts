@@ -58,7 +58,9 @@ export class Intervals {
       if (!key || !keyed) continue
       if (keyed.waiting?.slot === slot) this.#end(key, keyed)
       // Who is excepted from what replaced it waits for this one still.
-      else for (const id of keyed.newest.entry.audience.except ?? []) this.#connectionOf(id)?.release(slot.offset)
+      else
+        for (const id of keyed.newestUpTo(Infinity).entry.audience.except ?? [])
+          this.#connectionOf(id)?.release(slot.offset)
     }
   }
 

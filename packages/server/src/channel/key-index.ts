@@ -11,8 +11,15 @@ export class KeyedSlots {
   /** The newest entry that waits, and what ends its waiting. */
   waiting: { slot: Slot; readonly timer: Timer } | undefined = undefined
 
-  get newest(): Slot {
-    return this.slots.at(this.slots.count - 1)
+  /** Whether there is one that stands for this one, whoever reads. */
+  hasNewerForAll({ offset }: Slot): boolean {
+    const newest = this.newestUpTo(Infinity)
+    return newest.offset > offset && !newest.entry.audience.except
+  }
+
+  /** The newest up to an offset that is at or after the oldest here. */
+  newestUpTo(offset: number): Slot {
+    return this.slots.at(Math.max(0, this.slots.indexAfter(offset) - 1))
   }
 }
 

@@ -2,14 +2,20 @@ import type { Entry } from './entry.ts'
 import type { KeyedSlots } from './key-index.ts'
 import { type Member, type Membership, reachOf } from './membership.ts'
 
-/** Finds, for one member, the newer entries that stand for older ones: latest wins, among those that are for it. */
+/**
+ * Finds, for one member, the newer entries that stand for older ones: latest wins, among those that are for it and due.
+ * What waits for the end of its key's interval stands for nothing yet: a reader for whom there is always another one that
+ * waits would get none.
+ */
 export class Replacements {
   readonly #member: Member
+  readonly #due: number
   /** The newest of each key that is for the member: looked for once, since those that except it may be many. */
   readonly #newest = new Map<KeyedSlots, number>()
 
-  constructor(member: Member) {
+  constructor(member: Member, due: number) {
     this.#member = member
+    this.#due = due
   }
 
   /** Offset of the newest entry in the tail that stands for this one; 0 where none does. */
@@ -33,15 +39,15 @@ export class Replacements {
     if (!keyed) return 0
     let newest = this.#newest.get(keyed)
     if (newest === undefined) {
-      newest = newestFor(keyed, this.#member.id)
+      newest = newestFor(keyed, this.#member.id, this.#due)
       this.#newest.set(keyed, newest)
     }
     return newest
   }
 }
 
-function newestFor({ slots }: KeyedSlots, connectionId: string): number {
-  for (let index = slots.count - 1; index >= 0; index--) {
+function newestFor({ slots }: KeyedSlots, connectionId: string, due: number): number {
+  for (let index = slots.indexAfter(due) - 1; index >= 0; index--) {
     const slot = slots.at(index)
     if (!slot.excludes(connectionId)) return slot.offset
   }

@@ -69,7 +69,9 @@ export class Runs {
       if (known.due === due && known.isCatchingUp === isCatchingUp) return known.run
     }
     const stretch = stretchAfter(key, cursor, due)
-    const run = isForAll(key, stretch.slots) ? this.#build(withoutReplaced(stretch, reader), codec, now) : undefined
+    const run = isForAll(key, stretch.slots, due)
+      ? this.#build(withoutReplaced(stretch, reader), codec, now)
+      : undefined
     if (runs.length < SHARED_RUNS_MAX) runs.push({ after: cursor, codec, newest: key.newest, due, isCatchingUp, run })
     return run
   }
@@ -149,24 +151,22 @@ function stretchAfter({ slots }: AudienceKey, cursor: number, due: number): Stre
 }
 
 /** Whether all of it, and what stands for some of it further on, is for everybody under the key. */
-function isForAll({ keyed }: AudienceKey, slots: readonly Slot[]): boolean {
+function isForAll({ keyed }: AudienceKey, slots: readonly Slot[], due: number): boolean {
   return slots.every(
-    ({ entry }) => !entry.audience.except && !(keyed && keyed.find(entry)?.newest.entry.audience.except),
+    ({ entry }) => !entry.audience.except && !(keyed && keyed.find(entry)?.newestUpTo(due).entry.audience.except),
   )
 }
 
 /**
  * Leaves out what a newer entry stands for: all of that for a reader which is behind. One that is live gets all, but for
- * what waited or could have: of keys with an interval, those whose newest is about to come or comes at its end.
+ * what waited with others of its key for the end of an interval.
  */
 function withoutReplaced({ slots, end }: Stretch, reader: Reader): Stretch {
   if (!slots.some(({ entry }) => entry.key !== undefined)) return { slots, end }
-  const replacements = new Replacements(reader)
-  const kept = slots.filter((slot) => {
-    const { entry } = slot
-    if (entry.key === undefined || (!reader.isCatchingUp && entry.intervalMs === undefined)) return true
-    const newer = replacements.of(entry)
-    return newer === 0 || !(reader.isCatchingUp || slot.isDeferred || newer <= reader.due)
+  const replacements = new Replacements(reader, reader.due)
+  const kept = slots.filter(({ entry }) => {
+    const mayBeReplaced = entry.key !== undefined && (reader.isCatchingUp || entry.intervalMs !== undefined)
+    return !mayBeReplaced || replacements.of(entry) === 0
   })
   return { slots: kept, end }
 }

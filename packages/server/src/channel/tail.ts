@@ -19,6 +19,8 @@ export class Tail {
   #epoch = ''
   #head = 0
   #start = 0
+  /** Up to this offset it was told who leaves. */
+  #toldOf = 0
 
   /** @param onLeaving told of a slot for which connections wait or waited, while the tail has it for a little longer */
   constructor(keys: AudienceKeys, limits: TailLimits, onLeaving: (slot: Slot) => void = () => {}) {
@@ -56,6 +58,8 @@ export class Tail {
     this.#epoch = state.epoch
     this.#head = state.head
     this.#start = state.head
+    this.#toldOf = state.head
+    this.#keys.reset(state.head)
   }
 
   push(slot: Slot): void {
@@ -74,12 +78,17 @@ export class Tail {
     return this.#slots.at(offset - this.#start - 1)
   }
 
+  /** Tells of what waits, up to an offset: once of each slot. */
+  #letGo(offset: number): void {
+    for (; this.#toldOf < offset; this.#toldOf++) {
+      const slot = this.at(this.#toldOf + 1)
+      if (slot?.isDeferred) this.#onLeaving(slot)
+    }
+  }
+
   #drop(): void {
     const slot = this.#slots.at(0)
-    const next = this.#slots.at(this.#slots.count >>> LEAVING_SHIFT)
-    if (next.isDeferred) this.#onLeaving(next)
-    // The bound in bytes can make the tail drop many at once: then there was no time before.
-    if (slot.isDeferred) this.#onLeaving(slot)
+    this.#letGo(this.#slots.at(this.#slots.count >>> LEAVING_SHIFT).offset)
     this.#slots.shift()
     this.#bytes -= slot.bytes
     this.#start = slot.offset

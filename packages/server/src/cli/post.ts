@@ -21,6 +21,8 @@ interface PostFlags {
   readonly user: readonly string[]
   readonly group: readonly string[]
   readonly connection: readonly string[]
+  readonly key?: string
+  readonly intervalMs?: number
   readonly ttlMs?: number
   readonly id?: string
   readonly json?: boolean
@@ -39,6 +41,8 @@ export function addPost(program: Command): void {
     .option('--user <id>', 'only to this user; may be repeated', collect, [])
     .option('--group <name>', 'only to this group; may be repeated', collect, [])
     .option('--connection <id>', 'only to this connection; may be repeated', collect, [])
+    .option('--key <key>', 'what it is about: whoever is behind or away gets only the newest of this sender and key')
+    .option('--interval-ms <ms>', 'of the sender and key each page gets at most one in so many milliseconds', Number)
     .option('--ttl-ms <ms>', 'nobody gets it after so many milliseconds', Number)
     .option('--id <id>', 'idempotency key: the same id posts once')
     .option('--ndjson', 'post many from standard input: {"sender":…,"body":…} a line')
@@ -66,6 +70,8 @@ async function post(sender: string | undefined, body: string | undefined, flags:
     sender,
     body: await readBody(body, flags.jsonBody === true),
     to: audienceOf(flags),
+    ...(flags.key === undefined ? {} : { key: flags.key }),
+    ...(flags.intervalMs === undefined ? {} : { intervalMs: flags.intervalMs }),
     ...(flags.ttlMs === undefined ? {} : { ttlMs: flags.ttlMs }),
     ...(flags.id === undefined ? {} : { id: flags.id }),
   })

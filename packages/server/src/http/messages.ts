@@ -24,6 +24,8 @@ const postSchema = z.strictObject({
       z.strictObject({ all: z.boolean().optional(), users: ids, groups: ids, connections: ids, except: ids }),
     ])
     .optional(),
+  key: z.string().optional(),
+  intervalMs: z.number().optional(),
   ttlMs: z.number().optional(),
   id: z.string().optional(),
 })

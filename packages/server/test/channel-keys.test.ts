@@ -16,7 +16,7 @@ async function openKeys(limits: Parameters<typeof openScene>[0] = {}) {
   const block = async (client: Client): Promise<void> => {
     client.block()
     for (const _ of range(1, 2)) {
-      await scene.channel.post([{ sender: 'Filler', body: FILLER }])
+      await scene.channel.post([{ sender: 'Filler', key: 'filler', body: FILLER }])
       await scene.clock.settle()
     }
     expect(client.connection.state).toBe('blocked')

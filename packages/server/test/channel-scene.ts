@@ -1,6 +1,7 @@
 import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { AudienceInput } from '../src/channel/audience.ts'
 import { Channel, type ChannelLimits, type Receipt } from '../src/channel/channel.ts'
+import type { Clock } from '../src/channel/clock.ts'
 import type { Connection } from '../src/channel/connection.ts'
 import type { Store } from '../src/channel/store.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -51,16 +52,18 @@ export async function openScene<LogStore extends Store>(
   limits: Partial<ChannelLimits>,
   store: LogStore,
   clock: FakeClock,
+  channelClock?: Clock,
 ): Promise<Scene<LogStore>>
 export async function openScene(
   limits: Partial<ChannelLimits> = {},
   store: Store = new FakeStore(),
   clock: FakeClock = new FakeClock(),
+  channelClock: Clock = clock,
 ): Promise<Scene<Store>> {
   let ids = 0
   const channel = new Channel({
     store,
-    clock,
+    clock: channelClock,
     limits: { ...CHANNEL_LIMITS, ...limits },
     createId: () => `id-${++ids}`,
   })

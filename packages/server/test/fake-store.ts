@@ -1,4 +1,4 @@
-import type { Draft, Entry } from '../src/channel/entry.ts'
+import { type Draft, type Entry, toEntry } from '../src/channel/entry.ts'
 import type { LogFollower, LogState, Store, StoreRead } from '../src/channel/store.ts'
 
 /** A log in an array whose accidents the test decides: reads that take their time, failures, lost history, new epochs. */
@@ -6,7 +6,11 @@ export class FakeStore implements Store {
   readonly durability = 'logged'
   /** Made to fail the next append, or every read. */
   appendError: Error | undefined
+  /** The next append is done, and then fails: whoever posted can't know. */
+  errorAfterAppend: Error | undefined
   readError: unknown
+  /** A fault to be found: what is acknowledged is appended later, by `writeLate`. */
+  acknowledgesEarly = false
   /** Reads and how far each one went. */
   readonly reads: { readonly after: number; readonly count: number }[] = []
   isClosed = false
@@ -16,6 +20,8 @@ export class FakeStore implements Store {
   #entries: Entry[] = []
   #follower: LogFollower | undefined
   #heldReads: (() => void)[] | undefined
+  #heldAppends: { readonly run: () => void; readonly fail: (error: Error) => void }[] | undefined
+  #unwritten: Draft[] = []
 
   constructor(epoch = 'epoch-1') {
     this.#epoch = epoch
@@ -27,13 +33,33 @@ export class FakeStore implements Store {
   }
 
   append(drafts: readonly Draft[]): Promise<readonly number[]> {
-    const error = this.appendError
+    const held = this.#heldAppends
+    if (!held) return this.#append(drafts)
+    return new Promise((resolve, reject) => {
+      held.push({ run: () => void this.#append(drafts).then(resolve, reject), fail: reject })
+    })
+  }
+
+  #append(drafts: readonly Draft[]): Promise<readonly number[]> {
+    const { appendError, errorAfterAppend } = this
     this.appendError = undefined
-    if (error !== undefined) return Promise.reject(error)
-    const entries = drafts.map((draft) => ({ ...draft, offset: ++this.#head }))
+    if (appendError !== undefined) return Promise.reject(appendError)
+    if (this.acknowledgesEarly) {
+      this.#unwritten.push(...drafts)
+      const head = this.#head + this.#unwritten.length - drafts.length
+      return Promise.resolve(drafts.map((_, index) => head + index + 1))
+    }
+    this.errorAfterAppend = undefined
+    const entries = this.#write(drafts)
+    if (errorAfterAppend !== undefined) return Promise.reject(errorAfterAppend)
+    return Promise.resolve(entries.map(({ offset }) => offset))
+  }
+
+  #write(drafts: readonly Draft[]): readonly Entry[] {
+    const entries = drafts.map((draft) => toEntry(draft, ++this.#head))
     this.#entries.push(...entries)
     this.#follower?.onEntries(entries)
-    return Promise.resolve(entries.map(({ offset }) => offset))
+    return entries
   }
 
   async read(after: number, countMax: number, bytesMax: number): Promise<StoreRead> {
@@ -44,7 +70,7 @@ export class FakeStore implements Store {
     let bytes = 0
     for (const entry of this.#entries) {
       if (entry.offset <= after) continue
-      bytes += entry.body.length
+      bytes += entry.bytes
       if (entries.length > 0 && (bytes > bytesMax || entries.length === countMax)) break
       entries.push(entry)
     }
@@ -74,6 +100,31 @@ export class FakeStore implements Store {
     this.#trimmedTo = head
     this.#entries = []
     this.#follower?.onEpoch(this.state())
+  }
+
+  /** Appends wait until `releaseAppends`. */
+  holdAppends(): void {
+    this.#heldAppends ??= []
+  }
+
+  releaseAppends(): void {
+    const held = this.#heldAppends
+    this.#heldAppends = undefined
+    for (const { run } of held ?? []) run()
+  }
+
+  /** Appends what was acknowledged early. */
+  writeLate(): void {
+    if (this.#unwritten.length > 0) this.#write(this.#unwritten.splice(0))
+  }
+
+  /** The process dies: what waits to be appended never is. @returns how much of that was acknowledged */
+  crash(error: Error): number {
+    const held = this.#heldAppends
+    this.#heldAppends = undefined
+    for (const { fail } of held ?? []) fail(error)
+    this.releaseReads()
+    return this.#unwritten.splice(0).length
   }
 
   /** Reads wait until `releaseReads`. */

@@ -1,6 +1,7 @@
 import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
+import type { Clock } from '../src/channel/clock.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
 import type { ClientMessages } from '../src/hub/client-messages.ts'
 import type { Hub } from '../src/hub/hub.ts'
@@ -9,8 +10,8 @@ import type { HubRequest } from '../src/hub/hub-peer.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { type ChannelCallsInit, createChannelCalls } from './channel-calls.ts'
 import { openScene } from './channel-scene.ts'
-import type { FakeClock } from './fake-clock.ts'
-import type { FakeStore } from './fake-store.ts'
+import { FakeClock } from './fake-clock.ts'
+import { FakeStore } from './fake-store.ts'
 import { FakeTransport } from './fake-transport.ts'
 
 export const HANDSHAKE = '{"protocol":"json","version":1}\x1e'
@@ -48,15 +49,24 @@ export interface HubScene {
   post(body: unknown): Promise<unknown>
 }
 
+/** What a process that begins anew finds there. */
+export interface HubWorld {
+  readonly store: FakeStore
+  readonly clock: FakeClock
+  /** The channel's own, where it is to be another. */
+  readonly channelClock?: Clock
+}
+
 const REQUEST: HubRequest = { transport: 'WebSockets', url: '/msg', headers: {}, remoteAddress: undefined }
 
 /** The channel's hub over fakes. Bounds that the test doesn't give are the defaults; clients may send to nobody. */
 export async function openHub(
   given: Partial<Limits> = {},
   application: Pick<ChannelCallsInit, 'policy' | 'onError'> = {},
+  { store, clock, channelClock }: HubWorld = { store: new FakeStore(), clock: new FakeClock() },
 ): Promise<HubScene> {
   const limits = resolveLimits(given)
-  const { channel, clock, store, post } = await openScene(limits)
+  const { channel, post } = await openScene(limits, store, clock, channelClock)
   const { methods, messages } = createChannelCalls({ channel, limits, clock, ...application })
   const channelHub = new ChannelHub(channel, methods)
   return {

@@ -1,6 +1,14 @@
-import { formatPosition, type LossReason, parsePosition } from '@serverchannel/protocol'
+import { parsePosition } from '@serverchannel/protocol'
 import type { Audience } from '../src/channel/audience.ts'
-import type { Received } from './fake-outlet.ts'
+
+/** A group that a connection of the client was added to, for entries after one offset and up to another. */
+export interface Stay {
+  readonly group: string
+  readonly epoch: string
+  readonly from: number
+  /** Undefined: it is in it still. */
+  to: number | undefined
+}
 
 /** What a client is, as far as audiences are concerned. */
 export interface Member {
@@ -8,145 +16,122 @@ export interface Member {
   readonly groups: readonly string[]
   /** Ids of all connections it ever had. */
   readonly connectionIds: readonly string[]
+  readonly stays: readonly Stay[]
 }
 
-interface Posted {
+export interface Posted {
+  readonly sender: string
+  readonly key: string | undefined
+  readonly intervalMs: number | undefined
   readonly body: unknown
   readonly audience: Audience
   /** It may expire before somebody reads it. */
   readonly isShortLived: boolean
+  /** When it came into the log. */
+  readonly at: number
 }
 
-/** What the log ought to hold, by another way than the channel's. */
+/** Whether an entry must come, may come, or must not. `lastingly`: also on the client's next connection. */
+interface Claim {
+  readonly reach: 'none' | 'passing' | 'lasting'
+  readonly isCertain: boolean
+}
+
+interface Epoch {
+  /** The log goes on after this offset. */
+  readonly base: number
+  readonly entries: Posted[]
+}
+
+/** What the log ought to hold, by another way than the channel's: what posters were promised. */
 export class Oracle {
   epoch = 'epoch-1'
   trimmedTo = 0
-  readonly #epochs = new Map<string, Map<number, Posted>>([['epoch-1', new Map()]])
+  readonly #epochs = new Map<string, Epoch>([['epoch-1', { base: 0, entries: [] }]])
 
   get head(): number {
-    return Math.max(this.trimmedTo, ...(this.#epochs.get(this.epoch)?.keys() ?? []))
+    const { base, entries } = this.#of(this.epoch)
+    return base + entries.length
   }
 
   posted(position: string, posted: Posted): void {
     const { epoch, offset } = positionOf(position)
     if (epoch !== this.epoch || offset !== this.head + 1) throw new Error(`The log goes on at ${position}`)
-    this.#epochs.get(epoch)?.set(offset, posted)
+    this.#of(epoch).entries.push(posted)
   }
 
   began(epoch: string, head: number): void {
     this.epoch = epoch
     this.trimmedTo = head
-    this.#epochs.set(epoch, new Map())
+    this.#epochs.set(epoch, { base: head, entries: [] })
   }
 
   at(epoch: string, offset: number): Posted | undefined {
-    return this.#epochs.get(epoch)?.get(offset)
+    const { base, entries } = this.#epochs.get(epoch) ?? { base: 0, entries: [] }
+    return entries[offset - base - 1]
   }
 
-  /** The first entry after one offset and up to another that the member must have got. */
-  firstRequired(member: Member, epoch: string, after: number, upTo: number): number | undefined {
-    for (const [offset, posted] of this.#epochs.get(epoch) ?? []) {
-      if (offset > after && offset <= upTo && relation(posted, member) === 'required') return offset
+  /** The first entry after one offset and up to another that is the member's for certain and that passes the test. */
+  first(
+    member: Member,
+    { epoch, after, upTo }: { epoch: string; after: number; upTo: number },
+    test: (posted: Posted, offset: number) => boolean,
+  ): number | undefined {
+    const { base, entries } = this.#of(epoch)
+    for (let offset = Math.max(after, base) + 1; offset <= Math.min(upTo, base + entries.length); offset++) {
+      const posted = entries[offset - base - 1]
+      if (!posted || !this.claim(member, epoch, offset).isCertain) continue
+      if (test(posted, offset)) return offset
     }
     return undefined
   }
-}
 
-/** Whether an entry must come, may come, or must not. */
-function relation({ audience, isShortLived }: Posted, member: Member): 'required' | 'optional' | 'forbidden' {
-  const has = (ids: readonly string[] | undefined): boolean =>
-    ids?.some((id) => member.connectionIds.includes(id)) ?? false
-  const isNamed =
-    audience.all === true ||
-    audience.users?.includes(member.user) === true ||
-    audience.groups?.some((group) => member.groups.includes(group)) === true
-  if (!isNamed) return has(audience.connections) ? 'optional' : 'forbidden'
-  // An entry that excepts one connection of a client is for the next one of it.
-  return isShortLived || has(audience.except) ? 'optional' : 'required'
-}
-
-/** Holds what one client gets against what it ought to get. Throws an Error that says what is wrong. */
-export class Ledger {
-  readonly #oracle: Oracle
-  readonly #member: Member
-  #epoch = ''
-  #cursor = -1
-  messages = 0
-  gaps = 0
-  recoveries = 0
-
-  constructor(oracle: Oracle, member: Member) {
-    this.#oracle = oracle
-    this.#member = member
+  claim(member: Member, epoch: string, offset: number): Claim {
+    const posted = this.at(epoch, offset)
+    if (!posted) return { reach: 'none', isCertain: false }
+    const { audience, isShortLived } = posted
+    const names = (ids: readonly string[] | undefined): boolean =>
+      ids?.some((id) => member.connectionIds.includes(id)) ?? false
+    // An entry that excepts one connection of a client is for the next one of it.
+    const isDoubtful = isShortLived || names(audience.except)
+    const isLasting =
+      audience.all === true ||
+      audience.users?.includes(member.user) === true ||
+      audience.groups?.some((group) => member.groups.includes(group)) === true
+    if (isLasting) return { reach: 'lasting', isCertain: !isDoubtful }
+    const stays = member.stays.filter((stay) => isIn(stay, audience, epoch, offset))
+    const reach = stays.length > 0 || names(audience.connections) ? 'passing' : 'none'
+    return { reach, isCertain: !isDoubtful && stays.some(({ to }) => to === undefined) }
   }
 
-  /** Where the client would resume; empty where it has no position yet. */
-  get position(): string {
-    return this.#epoch === '' ? '' : formatPosition(this.#epoch, this.#cursor)
+  /** Whether a newer entry of its key stands for an entry; `isCertain`: or may have, having expired before it was read. */
+  isReplaced(member: Member, epoch: string, offset: number, isCertain: boolean | undefined = undefined): boolean {
+    const posted = this.at(epoch, offset)
+    if (posted?.key === undefined) return false
+    const { reach } = this.claim(member, epoch, offset)
+    for (let newer = offset + 1; ; newer++) {
+      const other = this.at(epoch, newer)
+      if (!other) return false
+      if (other.key !== posted.key || other.sender !== posted.sender) continue
+      const claim = this.claim(member, epoch, newer)
+      if (isCertain !== undefined && claim.isCertain !== isCertain) continue
+      if (claim.reach === 'lasting' || (claim.reach === 'passing' && reach !== 'lasting')) return true
+    }
   }
 
-  /** Whether it is a message that no connection of the client may miss. */
-  isRequired(received: Received | undefined): boolean {
-    if (!received || !('message' in received)) return false
-    const { epoch, offset } = positionOf(received.message.Position ?? '')
-    const posted = this.#oracle.at(epoch, offset)
-    return posted !== undefined && relation(posted, this.#member) === 'required'
-  }
-
-  take(received: Received): void {
-    if ('message' in received) this.#takeMessage(received.message.Position ?? '', received.message.Body)
-    else this.#takeState(received.state)
-  }
-
-  /** To be called when the client has been given all that there is. */
-  finish(): void {
-    if (this.#epoch !== this.#oracle.epoch) throw new Error(`The client is left in ${this.#epoch}`)
-    this.#requireNone(this.#oracle.head, 'The end')
-  }
-
-  #takeMessage(position: string, body: unknown): void {
-    const { epoch, offset } = positionOf(position)
-    if (epoch !== this.#epoch) throw new Error(`${position} came without a word of its epoch`)
-    if (offset <= this.#cursor) throw new Error(`${position} came again or out of order, after ${this.position}`)
-    const posted = this.#oracle.at(epoch, offset)
-    if (!posted || JSON.stringify(posted.body) !== JSON.stringify(body))
-      throw new Error(`${position} was not posted so`)
-    if (relation(posted, this.#member) === 'forbidden') throw new Error(`${position} is for others`)
-    this.#requireNone(offset - 1, position)
-    this.#cursor = offset
-    this.messages++
-  }
-
-  #takeState(state: { epoch: string; offset: number; recovered?: boolean; reason?: LossReason }): void {
-    if (state.recovered === false) {
-      this.#requireReason(state.reason)
-      this.gaps++
-    } else if (this.#epoch !== '') {
-      if (state.epoch !== this.#epoch) throw new Error(`Epoch ${state.epoch} began without a stated gap`)
-      if (state.offset < this.#cursor) throw new Error(`The position went back to ${state.offset}`)
-      this.#requireNone(state.offset, `The state at ${state.offset}`)
-      if (state.recovered) this.recoveries++
-    } else if (state.recovered) throw new Error('Something was recovered for a client that had nothing')
-    this.#epoch = state.epoch
-    this.#cursor = state.offset
-  }
-
-  #requireReason(reason: LossReason | undefined): void {
-    if (this.#epoch === '') throw new Error('A gap was stated to a client that had nothing')
-    const isTrue =
-      this.#epoch !== this.#oracle.epoch
-        ? reason !== undefined
-        : reason === 'history-trimmed' && this.#oracle.trimmedTo > this.#cursor
-    if (!isTrue) throw new Error(`A gap after ${this.position} was stated as ${reason}, and there is none`)
-  }
-
-  #requireNone(upTo: number, where: string): void {
-    const missed = this.#oracle.firstRequired(this.#member, this.#epoch, this.#cursor, upTo)
-    if (missed !== undefined) throw new Error(`${where} came before ${this.#epoch}:${missed}, which is missing`)
+  #of(epoch: string): Epoch {
+    const found = this.#epochs.get(epoch)
+    if (!found) throw new Error(`There is no epoch ${epoch}`)
+    return found
   }
 }
 
-function positionOf(text: string): { epoch: string; offset: number } {
+function isIn(stay: Stay, { groups }: Audience, epoch: string, offset: number): boolean {
+  if (stay.epoch !== epoch || !groups?.includes(stay.group)) return false
+  return offset > stay.from && (stay.to === undefined || offset <= stay.to)
+}
+
+export function positionOf(text: string): { epoch: string; offset: number } {
   const position = parsePosition(text)
   if (!position) throw new Error(`'${text}' is no position`)
   return position

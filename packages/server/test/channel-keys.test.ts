@@ -197,13 +197,26 @@ describe('keys: sharing', () => {
   it('gives those at one cursor the very same chunk, also where entries were left out of it', async () => {
     const { connect, save, block, clock } = await openKeys()
     const clients = range(1, 100).map((number) => connect(`c${number}`, { user: `u${number}` }))
+    const first = connect('first')
     for (const client of clients) client.block()
-    await block(clients[0] as Client)
+    await block(first)
     for (const body of range(1, 100)) await save({ body })
     for (const client of clients) client.drain()
     await clock.settle()
     expect(clients.map(bodiesOf)).toEqual(clients.map(() => [100]))
     expect(new Set(clients.map(({ outlet }) => outlet.chunks.at(-1))).size).toBe(1)
+  })
+
+  it('gives one whom the newest excepts the one before, however far the newest is', async () => {
+    const { connect, save, post, clock } = await openKeys()
+    await post('start')
+    await save({ body: 1 })
+    for (const number of range(1, 1100)) await post(number)
+    await save({ body: 2, to: { all: true, except: 'excepted' } })
+    const [other, excepted] = ['other', 'excepted'].map((id) => connect(id, { position: 'epoch-1:1' }))
+    await clock.settle()
+    expect(other?.outlet.bodies).toEqual([...range(1, 1100), 2])
+    expect(excepted?.outlet.bodies).toEqual([1, ...range(1, 1100)])
   })
 
   it('gives those who are live, those who are behind and those who are excepted what is theirs', async () => {
@@ -221,6 +234,34 @@ describe('keys: sharing', () => {
     expect(bodiesOf(live)).toEqual(['start', 1, 2, 3, 4])
     expect(bodiesOf(behind)).toEqual(['start', 4])
     expect(bodiesOf(excepted)).toEqual(['start', 3])
+  })
+})
+
+describe('keys: one round of writing', () => {
+  it('gives one that is live all, and one that fell behind in it the newest, though they are at one cursor', async () => {
+    const { connect, save, clock } = await openKeys({ sliceConnections: 1 })
+    const [live, behind] = [connect('live'), connect('behind'), connect('third')]
+    behind.block()
+    await save({ body: FILLER, key: 'filler' })
+    await clock.settle()
+    await save({ body: 1 })
+    await save({ body: 2 })
+    clock.turn()
+    clock.turn()
+    expect([bodiesOf(live), behind.connection.state]).toEqual([[1, 2], 'blocked'])
+    behind.drain()
+    await clock.settle()
+    expect(bodiesOf(behind)).toEqual([2])
+  })
+
+  it('gives one that must not wait all, and one that may what is due, though they are at one cursor', async () => {
+    const { connect, save, clock } = await openKeys()
+    const [leaving, staying] = [connect('leaving'), connect('staying')]
+    await save({ body: 1, intervalMs: 1000 })
+    await save({ body: 2, intervalMs: 1000 })
+    leaving.connection.flush()
+    await clock.settle()
+    expect([bodiesOf(leaving), bodiesOf(staying)]).toEqual([[2], [1]])
   })
 })
 
@@ -272,6 +313,16 @@ describe('keys: history that is gone', () => {
     expect(away.outlet.states).toEqual([{ epoch: 'epoch-1', offset: 124, recovered: true }])
     expect(bodiesOf(blocked)).toEqual([0, 100, 'filler'])
     expect([blocked.outlet.closed, store.reads]).toEqual([undefined, []])
+  })
+
+  it('is a loss for one whom what replaced it excepts', async () => {
+    const { connect, save, clock, store } = await openKeys({ tailCountMax: 10 })
+    await save({ body: 'old' })
+    for (const body of range(1, 100)) await save({ body, to: { all: true, except: 'a' } })
+    store.trimTo(91)
+    const { outlet } = connect('a', { position: 'epoch-1:0' })
+    await clock.settle()
+    expect(outlet.states).toMatchObject([{ recovered: false, reason: 'history-trimmed' }])
   })
 
   it.each<[string, AudienceInput]>([

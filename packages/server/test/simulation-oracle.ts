@@ -105,7 +105,7 @@ export class Oracle {
   }
 
   /** Whether a newer entry of its key stands for an entry; `isCertain`: or may have, having expired before it was read. */
-  isReplaced(member: Member, epoch: string, offset: number, isCertain: boolean | undefined = undefined): boolean {
+  isReplaced(member: Member, epoch: string, offset: number, isCertain?: boolean): boolean {
     const posted = this.at(epoch, offset)
     if (posted?.key === undefined) return false
     const { reach } = this.claim(member, epoch, offset)

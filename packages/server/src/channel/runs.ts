@@ -140,13 +140,10 @@ interface Stretch {
 
 function stretchAfter({ slots }: AudienceKey, cursor: number, due: number): Stretch {
   const found: Slot[] = []
-  const start = slots?.indexAfter(cursor) ?? 0
-  const end = Math.min(slots?.count ?? 0, start + STEP_SLOTS_MAX)
-  for (let i = start; slots && i < end; i++) {
-    const slot = slots.at(i)
-    if (slot.offset > due) break
-    found.push(slot)
-  }
+  if (!slots) return { slots: found, end: due }
+  const start = slots.indexAfter(cursor)
+  const end = Math.min(slots.indexAfter(due), start + STEP_SLOTS_MAX)
+  for (let i = start; i < end; i++) found.push(slots.at(i))
   return { slots: found, end: found.length === STEP_SLOTS_MAX ? (found.at(-1)?.offset ?? due) : due }
 }
 

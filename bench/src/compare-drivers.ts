@@ -1,8 +1,8 @@
 import { compileReference } from './compiler.ts'
 import type { Contender } from './contender.ts'
 import { type DriverReport, outputOf, problemOf, runDriver, toFlags } from './driver.ts'
-import { UsageError } from './flags.ts'
 import { median } from './figures.ts'
+import { UsageError } from './flags.ts'
 import { JsonRecord } from './json-record.ts'
 import { messagesTable } from './messages-table.ts'
 import { messagePhases } from './plan.ts'
@@ -74,7 +74,10 @@ async function runOurs(
   server: ServerProcess,
   connections: number,
 ): Promise<Figures> {
-  const report = await runDriver(bench.driver, optionsOf(bench, contender, server, connections, messagePhases(bench.plan, connections)))
+  const report = await runDriver(
+    bench.driver,
+    optionsOf(bench, contender, server, connections, messagePhases(bench.plan, connections)),
+  )
   const problem = problemOf(report)
   if (problem !== undefined) throw new Error(problem)
   return figuresOf(report)

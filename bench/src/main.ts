@@ -64,13 +64,14 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
   const texts: string[] = []
   const results: TableResults[] = []
   for (const table of asked) {
-    const contenders = table.contenders.filter(({ name }) => !flags.servers || flags.servers.includes(name))
+    const contenders = table.contenders.filter(({ name }) => flags.servers?.includes(name) ?? true)
     if (contenders.length === 0) continue
     const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
     const { markdown, rows } = table.answer(bench.plan, runs)
     texts.push(markdown)
     results.push({ table: table.name, rows, runs })
   }
+  if (results.length === 0) throw new UsageError('--servers: none of them is in the tables that are asked for.')
   const when = `${date.replace('T', ' ')} UTC`
   const markdown = [originLine(when, machine, bench.cores), ...texts].join('\n\n')
   const json = JSON.stringify({ date: when, machine, cores: bench.cores, plan: bench.plan, tables: results }, null, 2)

@@ -10,9 +10,9 @@ function line(cells: readonly string[]): string {
 
 /** `181k (141k – 184k)` */
 export function rate({ perCpuSecond, perCpuSecondLeast, perCpuSecondMost }: Throughput): string {
-  const least = thousands(perCpuSecondLeast)
-  const most = thousands(perCpuSecondMost)
-  return thousands(perCpuSecond) + (least === most ? '' : ` (${least} – ${most})`)
+  const least = short(perCpuSecondLeast)
+  const most = short(perCpuSecondMost)
+  return short(perCpuSecond) + (least === most ? '' : ` (${least} – ${most})`)
 }
 
 /** How often the base's rate fits into this one. */
@@ -32,7 +32,8 @@ export function kibibytes(bytes: number): string {
   return `${(bytes / 1024).toFixed(1)} KiB`
 }
 
-function thousands(value: number): string {
+function short(value: number): string {
+  if (value >= 1_000_000) return `${(value / 1_000_000).toFixed(2)}M`
   return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`
 }
 

@@ -19,7 +19,7 @@ export interface Plan {
 export function createPlan(isQuick: boolean, rounds: number): Plan {
   return {
     rounds,
-    deliveriesPerBurst: isQuick ? 150_000 : 400_000,
+    deliveriesPerBurst: isQuick ? 100_000 : 400_000,
     deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
     deliveriesOneAtATime: isQuick ? 40_000 : 200_000,
     deliveriesInBursts: isQuick ? 320_000 : 1_280_000,
@@ -27,8 +27,8 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     callsToWarmUp: isQuick ? 20_000 : 50_000,
     postsPerSecondMax: 10,
     deliveriesPerSecondMax: 20_000,
-    rateSeconds: isQuick ? 2 : 5,
-    settleMs: isQuick ? 1000 : 2000,
+    rateSeconds: isQuick ? 1 : 5,
+    settleMs: isQuick ? 500 : 2000,
   }
 }
 

@@ -63,7 +63,10 @@ export function createTable<Figures extends object>(init: TableInit<Figures>): T
         if (problem !== undefined) return { server, connections, problem }
         return { server, connections, figures: init.figuresOf(reports) }
       })
-      return { rows: rows.map(({ figures, ...row }) => ({ ...row, ...figures })), markdown: toMarkdown(init, plan, rows) }
+      return {
+        rows: rows.map(({ figures, ...row }) => ({ ...row, ...figures })),
+        markdown: toMarkdown(init, plan, rows),
+      }
     },
   }
 }
@@ -100,7 +103,7 @@ function sizeTable<Figures extends object>(init: TableInit<Figures>, rows: reado
     rows.map(({ server, figures, problem }) => {
       const name = server === init.base ? `**${server}**` : server
       if (!figures) return [name, `no figures: ${problem}`, ...init.columns.slice(1).map(() => '–')]
-      return [name, ...init.columns.map(({ cell }) => cell(figures, base))]
+      return [name, ...init.columns.map((column) => column.cell(figures, base))]
     }),
   )
 }

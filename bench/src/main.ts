@@ -84,12 +84,20 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
   if (results.some(({ runs }) => runs.some(({ problem }) => problem !== undefined))) process.exitCode = 1
 }
 
+/** Above this load something else was running. */
+const QUIET_LOAD_MAX = 0.5
+
 /** Where the figures come from. */
 function originLine(when: string, machine: Machine, cores: Cores): string {
+  const noise =
+    machine.loadBefore > QUIET_LOAD_MAX
+      ? '\n\n**The machine was busy with something else at the same time**: rates are too low, latencies too long, and both ' +
+        'vary more than on a quiet one; compare lines of one table only.'
+      : ''
   const pinning = cores.note ?? `server on core ${cores.server}, driver on core ${cores.driver}`
   return (
     `${when} · ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB · ${machine.kernel} · Node ${machine.node} · ` +
-    `${pinning} · load before the run ${machine.loadBefore}`
+    `${pinning} · load before the run ${machine.loadBefore}${noise}`
   )
 }
 

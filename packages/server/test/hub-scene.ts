@@ -3,7 +3,8 @@ import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
 import { createChannelMethods } from '../src/hub/channel-methods.ts'
-import { type Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import type { Hub } from '../src/hub/hub.ts'
+import { HubConnection } from '../src/hub/hub-connection.ts'
 import type { HubRequest } from '../src/hub/hub-peer.ts'
 import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
@@ -23,6 +24,8 @@ export interface HubClientOptions {
   readonly shakesHands?: boolean
   /** Another hub than the channel's. */
   readonly hub?: Hub
+  /** Whether stateful reconnect was negotiated. */
+  readonly isStateful?: boolean
 }
 
 /** A client of the hub, over a fake transport. */
@@ -56,7 +59,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
     clock,
     store,
     post: (body) => post(body),
-    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub } = {}) {
+    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub, isStateful = false } = {}) {
       const transport = new FakeTransport()
       const client = {
         transport,
@@ -67,6 +70,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           identity,
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
+          isStateful,
           request: REQUEST,
           parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
@@ -75,7 +79,6 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           },
         }),
       }
-      transport.listen(client.hub)
       client.hub.start()
       if (shakesHands) transport.send(HANDSHAKE)
       return client

@@ -15,6 +15,9 @@ import { transportsTable } from './transports-table.ts'
 /** What each side needs besides its connections: libraries, the poster, epoll, clients that are on their way. */
 const FILES_BESIDES_CONNECTIONS = 400
 
+/** Above this load something else was running. */
+const QUIET_LOAD_MAX = 0.5
+
 const tables: readonly Table[] = [messagesTable, transportsTable, invocationsTable]
 const resultsFolder = fileURLToPath(new URL('../results', import.meta.url))
 
@@ -59,33 +62,33 @@ interface TableResults extends Pick<Answer, 'rows'> {
 }
 
 async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): Promise<void> {
+  const { cores, plan } = bench
   const machine = describeMachine()
-  const date = new Date().toISOString().slice(0, 16)
-  const texts: string[] = []
+  const started = new Date().toISOString().slice(0, 16)
+  const date = `${started.replace('T', ' ')} UTC`
+  const name = flags.name ?? `${started.replace('T', '-').replace(':', '')}${flags.isQuick ? '-quick' : ''}`
+  const texts = [originLine(date, machine, cores)]
   const results: TableResults[] = []
+  const written = { markdown: '', json: '' }
   for (const table of asked) {
-    const contenders = table.contenders.filter(({ name }) => flags.servers?.includes(name) ?? true)
+    const contenders = table.contenders.filter((contender) => flags.servers?.includes(contender.name) ?? true)
     if (contenders.length === 0) continue
     const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
-    const { markdown, rows } = table.answer(bench.plan, runs)
+    const { markdown, rows } = table.answer(plan, runs)
     texts.push(markdown)
     results.push({ table: table.name, rows, runs })
+    // After each table, so that what breaks later takes nothing with it.
+    written.markdown = texts.join('\n\n')
+    written.json = JSON.stringify({ date, machine, cores, plan, tables: results }, null, 2)
+    mkdirSync(resultsFolder, { recursive: true })
+    writeFileSync(join(resultsFolder, `${name}.md`), `${written.markdown}\n`)
+    writeFileSync(join(resultsFolder, `${name}.json`), `${written.json}\n`)
   }
   if (results.length === 0) throw new UsageError('--servers: none of them is in the tables that are asked for.')
-  const when = `${date.replace('T', ' ')} UTC`
-  const markdown = [originLine(when, machine, bench.cores), ...texts].join('\n\n')
-  const json = JSON.stringify({ date: when, machine, cores: bench.cores, plan: bench.plan, tables: results }, null, 2)
-  const name = flags.name ?? `${date.replace('T', '-').replace(':', '')}${flags.isQuick ? '-quick' : ''}`
-  mkdirSync(resultsFolder, { recursive: true })
-  writeFileSync(join(resultsFolder, `${name}.md`), `${markdown}\n`)
-  writeFileSync(join(resultsFolder, `${name}.json`), `${json}\n`)
   bench.say(`\nWritten to bench/results/${name}.md and .json\n\n`)
-  console.log(flags.isJson ? json : markdown)
+  console.log(flags.isJson ? written.json : written.markdown)
   if (results.some(({ runs }) => runs.some(({ problem }) => problem !== undefined))) process.exitCode = 1
 }
-
-/** Above this load something else was running. */
-const QUIET_LOAD_MAX = 0.5
 
 /** Where the figures come from. */
 function originLine(when: string, machine: Machine, cores: Cores): string {

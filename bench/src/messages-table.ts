@@ -43,7 +43,6 @@ const contenders: readonly Contender[] = [
     title: 'C, one `send` for each connection: what the kernel allows on one core',
     start: (core) => startCServer(compileReference('cbcast') ?? '', core),
     driverOptions: (server) => ({
-      ...channelClient,
       postRaw: server.postPort,
       ...aroundBody((body) => signalRFrame({ ...createMessage('bench', body), Position: 'bench-epoch0:100' })),
     }),

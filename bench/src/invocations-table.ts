@@ -47,6 +47,7 @@ export const invocationsTable: Table = createTable<Figures>({
     },
   ],
   sizes: [100, 1000],
+  quickSizes: [100],
   base: 'hub-json',
   phasesOf: callPhases,
   summaryOf: ({ phases: [, one, several] }) =>

@@ -53,7 +53,8 @@ async function main(): Promise<void> {
 }
 
 function sizesOf(table: Table, flags: Flags): readonly number[] {
-  return flags.connections ?? table.sizes
+  if (flags.connections) return flags.connections
+  return flags.isQuick ? (table.quickSizes ?? table.sizes) : table.sizes
 }
 
 interface TableResults extends Pick<Answer, 'rows'> {

@@ -19,7 +19,7 @@ export interface Plan {
 export function createPlan(isQuick: boolean, rounds: number): Plan {
   return {
     rounds,
-    deliveriesPerBurst: isQuick ? 100_000 : 400_000,
+    deliveriesPerBurst: isQuick ? 80_000 : 400_000,
     deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
     deliveriesOneAtATime: isQuick ? 40_000 : 200_000,
     deliveriesInBursts: isQuick ? 320_000 : 1_280_000,

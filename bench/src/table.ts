@@ -10,6 +10,8 @@ export interface Table {
   readonly contenders: readonly Contender[]
   /** Numbers of connections, where the command line has none. */
   readonly sizes: readonly number[]
+  /** For a first look, where those would take too long. */
+  readonly quickSizes?: readonly number[]
   phasesOf(plan: Plan, connections: number): readonly string[]
   /** One run in a few words, while the others are still to come. */
   summaryOf(report: DriverReport): string
@@ -56,6 +58,7 @@ export function createTable<Figures extends object>(init: TableInit<Figures>): T
     name: init.name,
     contenders: init.contenders,
     sizes: init.sizes,
+    ...(init.quickSizes ? { quickSizes: init.quickSizes } : {}),
     phasesOf: init.phasesOf,
     summaryOf: init.summaryOf,
     answer(plan, runs) {

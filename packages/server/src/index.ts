@@ -31,6 +31,7 @@ export {
   type LimitName,
   type Limits,
   limits,
+  type NodesOptions,
   type ServerChannelOptions,
 } from './options.ts'
 export {

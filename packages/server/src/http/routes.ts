@@ -93,6 +93,8 @@ export class Routes {
       case 'negotiate':
         void endpoint.negotiate(request, response, query)
         return true
+      case 'claim':
+        return endpoint.claim(request, response, query)
       case 'events':
         if (!endpoint.hasEvents) return false
         void endpoint.events(request, response, query)

@@ -3,6 +3,8 @@ import type { Clock } from '../channel/clock.ts'
 import type { Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { HttpConnection } from './http-connection.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { NodeTicket } from './node-token.ts'
 
 const NEGOTIATE_VERSION_MAX = 1
 
@@ -23,6 +25,8 @@ export interface HttpConnectionsParts {
   readonly createId: () => string
   /** Those that may carry connections. */
   readonly transports: readonly TransportName[]
+  /** The other nodes; left out where there are none. */
+  readonly neighbours?: Neighbours | undefined
 }
 
 /** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
@@ -32,12 +36,14 @@ export class HttpConnections {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #createId: () => string
+  readonly #neighbours: Neighbours | undefined
   readonly #availableTransports: readonly object[]
 
-  constructor({ limits, clock, createId, transports }: HttpConnectionsParts) {
+  constructor({ limits, clock, createId, transports, neighbours }: HttpConnectionsParts) {
     this.#limits = limits
     this.#clock = clock
     this.#createId = createId
+    this.#neighbours = neighbours
     this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
   }
 
@@ -58,6 +64,24 @@ export class HttpConnections {
     const negotiated = this.#negotiated.get(token)
     if (negotiated) return negotiated.expiresAt > this.#clock.now() ? negotiated : undefined
     return this.#open.get(token)
+  }
+
+  /** Another node takes it, if nobody opened it. */
+  take(token: string): 'granted' | 'open' | 'gone' {
+    const connection = this.get(token)
+    if (!connection) return 'gone'
+    return this.#negotiated.delete(token) ? 'granted' : 'open'
+  }
+
+  /** One that another node negotiated, and that is this one's from now on. */
+  adopt({ id, expiresAt }: NodeTicket, token: string, identity: Identity): HttpConnection {
+    return new HttpConnection({
+      id,
+      token,
+      identity,
+      expiresAt,
+      earlyBytesMax: this.#limits.receivedFrameBytesMax,
+    })
   }
 
   /** It has a transport now. */
@@ -88,12 +112,16 @@ export class HttpConnections {
       )
     }
     const id = this.#createId()
+    const expiresAt = this.#clock.now() + disconnectTimeoutMs
+    const token =
+      this.#neighbours?.seal({ id, version, isStateful: false, expiresAt }, identity.user) ??
+      (version === 0 ? id : this.#createId())
     const connection = new HttpConnection({
-      id,
       // Version 0 knows no token: there the id is the secret.
-      token: version === 0 ? id : this.#createId(),
+      id: version === 0 ? token : id,
+      token,
       identity,
-      expiresAt: this.#clock.now() + disconnectTimeoutMs,
+      expiresAt,
       earlyBytesMax: receivedFrameBytesMax,
     })
     this.#negotiated.set(connection.token, connection)

@@ -146,7 +146,7 @@ export class Endpoints {
       ...served,
       transports,
       limits,
-      neighbours: this.#parts.nodes?.at(lowerPath),
+      neighbours: this.#parts.nodes?.at(lowerPath, limits),
       authenticate: authenticate ?? this.#parts.authenticate,
     })
     if (this.#isClosed) endpoint.close()

@@ -63,7 +63,7 @@ export class Neighbours {
     if (isPassedOn(request)) return false
     const owner = this.#parts.tokens.open(token)?.node
     const target = owner === undefined ? undefined : this.#target(owner, request)
-    if (target) this.#parts.relay.pass(target, request, response)
+    if (target) this.#parts.relay.pass(target, request, response, this.#parts.limits.receivedFrameBytesMax)
     return target !== undefined
   }
 

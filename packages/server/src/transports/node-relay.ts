@@ -67,7 +67,7 @@ export class NodeRelay {
   }
 
   /** @throws ChannelError `server_shutdown`, `too_many_connections` */
-  pass(target: NodeTarget, request: IncomingMessage, response: ServerResponse): void {
+  pass(target: NodeTarget, request: IncomingMessage, response: ServerResponse, bytesMax: number): void {
     const { limits } = this.#parts
     if (this.#isClosed) throw shutdown()
     if (this.#passages.size >= limits.relayedRequestsMax) {
@@ -80,6 +80,7 @@ export class NodeRelay {
         return this.#open(target, method, url, { ...headers, ...signature })
       },
       silenceMsMax: silenceMsMax(request, limits),
+      bytesMax,
       onContact: (error) => this.#parts.onContact(target.name, error),
       onEnd: () => this.#passages.delete(passage),
     })
@@ -145,6 +146,11 @@ interface PassageParts {
   readonly open: (headers: OutgoingHttpHeaders) => ClientRequest
   /** The other node is gone when nothing came of it for so long. */
   readonly silenceMsMax: number
+  /**
+   * Of a body. The other node refuses what is longer too, but then ends the connection, and its answer is lost to one
+   * that is still sending.
+   */
+  readonly bytesMax: number
   readonly onContact: (error: Error | undefined) => void
   readonly onEnd: () => void
 }
@@ -195,8 +201,32 @@ class Passage {
     upstream.setTimeout(this.#parts.silenceMsMax, () => upstream.destroy(new Error('The node fell silent')))
     upstream.on('response', (answer) => this.#answer(answer))
     upstream.on('error', (error) => this.#failed(upstream, error))
-    if (hasBody) request.pipe(upstream)
+    if (hasBody) this.#sendBody(upstream)
     else upstream.end()
+  }
+
+  #sendBody(upstream: ClientRequest): void {
+    const request = this.#request
+    const { bytesMax } = this.#parts
+    let bytes = 0
+    const refuse = (): void => {
+      request.unpipe(upstream)
+      upstream.destroy()
+      sendProblem(
+        this.#response,
+        new ChannelError('request_too_large', `The request has more than the ${bytesMax} bytes that are allowed.`),
+      )
+      request.resume()
+    }
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
+      refuse()
+      return
+    }
+    request.on('data', (part: Buffer) => {
+      bytes += part.length
+      if (bytes > bytesMax && !this.#response.headersSent) refuse()
+    })
+    request.pipe(upstream)
   }
 
   #answer(answer: IncomingMessage): void {
@@ -217,7 +247,8 @@ class Passage {
   #failed(upstream: ClientRequest, error: Error): void {
     const request = this.#request
     const response = this.#response
-    request.unpipe(upstream)
+    // The rest is read and dropped, so that the answer reaches a client that is still sending.
+    request.unpipe(upstream).resume()
     // What was read of a body is gone, and answers that began can't begin again.
     if (response.headersSent || response.destroyed) return
     const { code } = error as NodeJS.ErrnoException
@@ -229,7 +260,6 @@ class Passage {
     }
     this.#parts.onContact(error)
     send(response, 404, 'No Connection with that ID', { 'Content-Type': 'text/plain' })
-    request.resume()
   }
 
   /** The answer will not become whole. An event stream has no length, so its client sees it end. */

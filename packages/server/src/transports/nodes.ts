@@ -43,8 +43,8 @@ export class Nodes {
   }
 
   /** @param path of an endpoint, in lower case */
-  at(path: string): Neighbours {
-    const { self, urls, limits, clock } = this.#parts
+  at(path: string, limits: Limits): Neighbours {
+    const { self, urls, clock } = this.#parts
     const tokens = new NodeTokens(this.#tokenKey, path)
     return new Neighbours({ path, self, urls, tokens, signatures: this.#signatures, relay: this.#relay, limits, clock })
   }

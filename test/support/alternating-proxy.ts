@@ -24,8 +24,8 @@ export class AlternatingProxy {
 
   constructor(ports: readonly number[]) {
     this.#ports = ports
-    this.#server = createServer((request, response) => this.#pass(request, response, this.#ports.length))
-    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head, this.#ports.length))
+    this.#server = createServer((request, response) => this.#pass(request, response, this.#next++))
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head, this.#next++))
     this.#server.on('connection', (socket) => this.#hold(socket))
   }
 
@@ -47,15 +47,15 @@ export class AlternatingProxy {
     socket.on('error', () => socket.destroy())
   }
 
-  #choose({ method = '', url = '' }: IncomingMessage): number {
-    const port = this.#ports[this.#next++ % this.#ports.length] ?? 0
+  #choose({ method = '', url = '' }: IncomingMessage, turn: number): number {
+    const port = this.#ports[turn % this.#ports.length] ?? 0
     this.log.push({ port, method, path: url.split('?')[0] ?? '' })
     return port
   }
 
-  #pass(request: IncomingMessage, response: ServerResponse, triesLeft: number): void {
+  #pass(request: IncomingMessage, response: ServerResponse, turn: number, triesLeft = this.#ports.length): void {
     const { method, url, headers } = request
-    const port = this.#choose(request)
+    const port = this.#choose(request, turn)
     const upstream = httpRequest({ port, host: '127.0.0.1', agent: this.#agent, method, path: url, headers })
     response.on('close', () => upstream.destroy())
     upstream.on('response', (answer) => {
@@ -66,7 +66,7 @@ export class AlternatingProxy {
     upstream.on('error', (error: NodeJS.ErrnoException) => {
       request.unpipe(upstream)
       if (response.headersSent || response.destroyed) response.destroy()
-      else if (error.code === 'ECONNREFUSED' && triesLeft > 1) this.#pass(request, response, triesLeft - 1)
+      else if (error.code === 'ECONNREFUSED' && triesLeft > 1) this.#pass(request, response, turn + 1, triesLeft - 1)
       else response.writeHead(502, { Connection: 'close' }).end()
     })
     // A body that was read can't be sent to another server.
@@ -76,8 +76,8 @@ export class AlternatingProxy {
     })
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, triesLeft: number): void {
-    const target = connect(this.#choose(request), '127.0.0.1')
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, turn: number, triesLeft = this.#ports.length): void {
+    const target = connect(this.#choose(request, turn), '127.0.0.1')
     this.#hold(target)
     let isConnected = false
     target.once('connect', () => {
@@ -91,7 +91,7 @@ export class AlternatingProxy {
     })
     target.on('close', () => {
       if (isConnected) socket.destroy()
-      else if (triesLeft > 1) this.#upgrade(request, socket, head, triesLeft - 1)
+      else if (triesLeft > 1) this.#upgrade(request, socket, head, turn + 1, triesLeft - 1)
       else socket.destroy()
     })
     socket.on('close', () => target.destroy())

@@ -88,11 +88,15 @@ export class NodeProcess {
   }
 
   async #answer<Answer>(): Promise<Answer> {
-    const ended = once(this.#child, 'exit').then(() => {
-      throw new Error(`The node ${this.name} ended: ${this.#err}`)
+    const child = this.#child
+    return await new Promise<Answer>((resolve, reject) => {
+      const onExit = (): void => reject(new Error(`The node ${this.name} ended: ${this.#err}`))
+      child.once('exit', onExit)
+      child.once('message', (answer) => {
+        child.off('exit', onExit)
+        resolve(answer as Answer)
+      })
     })
-    const [answer] = (await Promise.race([once(this.#child, 'message'), ended])) as [Answer]
-    return answer
   }
 }
 

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTcpServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openNodes, upgrade } from './node-scene.ts'
 import { openRaw } from './served-channel.ts'
@@ -56,7 +56,9 @@ describe('a request that is passed on', () => {
         'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n',
     )
     await until(raw.isEnded, 'it is answered')
-    const [{ headers, ...rest } = { headers: {} }] = asked
+    const [first] = asked
+    if (!first) throw new Error('It did not come')
+    const { headers, ...rest } = first
     expect(rest).toEqual({ method: 'POST', url: `${path}&x=%20a`, body: 'abcdefg' })
     expect(headers).toMatchObject({
       host: 'app.example.com',

@@ -95,6 +95,9 @@ export class Routes {
         return true
       case 'claim':
         return endpoint.claim(request, response, query)
+      case 'refresh':
+        void endpoint.refresh(request, response, query)
+        return true
       case 'events':
         if (!endpoint.hasEvents) return false
         void endpoint.events(request, response, query)

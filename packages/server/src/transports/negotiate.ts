@@ -25,6 +25,10 @@ export interface HttpConnectionsParts {
   readonly createId: () => string
   /** Those that may carry connections. */
   readonly transports: readonly TransportName[]
+  /** Whether a client that asks for stateful reconnect gets it. */
+  readonly isStatefulAllowed: boolean
+  /** Whether clients may show newer credentials while they are connected. */
+  readonly isRefreshAllowed: boolean
   /** The other nodes; left out where there are none. */
   readonly neighbours?: Neighbours | undefined
 }
@@ -38,25 +42,33 @@ export class HttpConnections {
   readonly #createId: () => string
   readonly #neighbours: Neighbours | undefined
   readonly #availableTransports: readonly object[]
+  readonly #isStatefulAllowed: boolean
+  readonly #isRefreshAllowed: boolean
 
-  constructor({ limits, clock, createId, transports, neighbours }: HttpConnectionsParts) {
-    this.#limits = limits
-    this.#clock = clock
-    this.#createId = createId
-    this.#neighbours = neighbours
-    this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
+  constructor(parts: HttpConnectionsParts) {
+    this.#limits = parts.limits
+    this.#clock = parts.clock
+    this.#createId = parts.createId
+    this.#neighbours = parts.neighbours
+    this.#isStatefulAllowed = parts.isStatefulAllowed
+    this.#isRefreshAllowed = parts.isRefreshAllowed
+    this.#availableTransports = TRANSPORTS.filter(({ transport }) => parts.transports.includes(transport))
   }
 
   /** What `POST {hub}/negotiate` is answered; what was asked wrongly is an answer too (SIGNALR 2.1 N2). */
   negotiate(query: URLSearchParams, identity: Identity): Record<string, unknown> {
     const version = parseVersion(query)
     if (typeof version === 'string') return { error: version }
-    const connection = this.#create(version, identity)
+    const isStateful = this.#isStatefulAllowed && isTrue(findIgnoringCase(query, 'useStatefulReconnect'))
+    const connection = this.#create(version, identity, isStateful)
     return {
+      // Only where it was asked for: the stock client fails otherwise (N4).
+      ...(isStateful ? { useStatefulReconnect: true } : {}),
       negotiateVersion: version,
       connectionId: connection.id,
       ...(version === 0 ? {} : { connectionToken: connection.token }),
       availableTransports: this.#availableTransports,
+      ...(this.#isRefreshAllowed ? lifetimeOf(identity, this.#clock.now()) : {}),
     }
   }
 
@@ -74,11 +86,13 @@ export class HttpConnections {
   }
 
   /** One that another node negotiated, and that is this one's from now on. */
-  adopt({ id, expiresAt }: NodeTicket, token: string, identity: Identity): HttpConnection {
+  adopt({ id, version, isStateful, expiresAt }: NodeTicket, token: string, identity: Identity): HttpConnection {
     return new HttpConnection({
       id,
+      version,
       token,
       identity,
+      isStateful,
       expiresAt,
       earlyBytesMax: this.#limits.receivedFrameBytesMax,
     })
@@ -103,7 +117,7 @@ export class HttpConnections {
     }
   }
 
-  #create(version: number, identity: Identity): HttpConnection {
+  #create(version: number, identity: Identity, isStateful: boolean): HttpConnection {
     const { negotiatedMax, disconnectTimeoutMs, receivedFrameBytesMax } = this.#limits
     if (this.#negotiated.size >= negotiatedMax) {
       throw new ChannelError(
@@ -114,19 +128,26 @@ export class HttpConnections {
     const id = this.#createId()
     const expiresAt = this.#clock.now() + disconnectTimeoutMs
     const token =
-      this.#neighbours?.seal({ id, version, isStateful: false, expiresAt }, identity.user) ??
+      this.#neighbours?.seal({ id, version, isStateful, expiresAt }, identity.user) ??
       (version === 0 ? id : this.#createId())
     const connection = new HttpConnection({
+      version,
       // Version 0 knows no token: there the id is the secret.
       id: version === 0 ? token : id,
       token,
       identity,
+      isStateful,
       expiresAt,
       earlyBytesMax: receivedFrameBytesMax,
     })
     this.#negotiated.set(connection.token, connection)
     return connection
   }
+}
+
+/** For how long the client's credentials are good, so that it shows new ones in time; nothing where they don't end. */
+export function lifetimeOf({ expiresAt }: Identity, now: number): { readonly tokenLifetimeSeconds?: number } {
+  return expiresAt === undefined ? {} : { tokenLifetimeSeconds: Math.max(0, Math.floor((expiresAt - now) / 1000)) }
 }
 
 /** The version to speak, or what is wrong with the one asked for, in the words of .NET's server. */
@@ -137,6 +158,11 @@ function parseVersion(query: URLSearchParams): number | string {
   const version = Number(asked)
   if (version < 0) return `The client requested version '${version}', but the server does not support this version.`
   return Math.min(version, NEGOTIATE_VERSION_MAX)
+}
+
+/** As .NET reads a bool: `1` is none (N4). */
+function isTrue(text: string | undefined): boolean {
+  return text?.trim().toLowerCase() === 'true'
 }
 
 /** Query names match in any case, as in .NET (N1). */

@@ -32,6 +32,8 @@ export class Neighbours {
   readonly #parts: NeighboursParts
   /** Tokens that were taken here because their owner did not answer, with their end: none is taken twice. */
   readonly #spent = new Map<string, number>()
+  /** Who claimed what was negotiated here, by the connection's id. */
+  readonly #claimed = new Map<string, string>()
 
   constructor(parts: NeighboursParts) {
     this.#parts = parts
@@ -53,17 +55,16 @@ export class Neighbours {
   }
 
   /**
-   * Passes a request on to the owner of its connection.
+   * Passes a request on to the node that has its connection. `onGone` answers it where that node doesn't.
    *
    * @returns false, and the request untouched, where that is nobody else that is known
    * @throws ChannelError `server_shutdown`, `too_many_connections`
    */
-  pass(token: string, request: IncomingMessage, response: ServerResponse): boolean {
-    // Nodes that don't agree on who the owner is would pass it to and fro for ever.
-    if (isPassedOn(request)) return false
-    const owner = this.#parts.tokens.open(token)?.node
-    const target = owner === undefined ? undefined : this.#target(owner, request)
-    if (target) this.#parts.relay.pass(target, request, response, this.#parts.limits.receivedFrameBytesMax)
+  pass(token: string, request: IncomingMessage, response: ServerResponse, onGone: () => void): boolean {
+    const { tokens, relay, limits } = this.#parts
+    const ticket = tokens.open(token)
+    const target = ticket && this.#whereToPass(ticket, request)
+    if (target) relay.pass(target, request, response, { bytesMax: limits.receivedFrameBytesMax, onGone })
     return target !== undefined
   }
 
@@ -93,11 +94,31 @@ export class Neighbours {
    *
    * @throws ChannelError `node_rejected` where it is no node that asks
    */
-  grant(request: IncomingMessage, take: () => 'granted' | 'open' | 'gone'): number {
-    if (!this.#parts.signatures.verify(request)) {
-      throw new ChannelError('node_rejected', 'Connections are claimed by nodes of this server only.')
-    }
-    return CLAIM[take()]
+  grant(token: string, request: IncomingMessage, take: () => 'granted' | 'open' | 'gone'): number {
+    const proof = this.#parts.signatures.verify(request)
+    if (!proof) throw new ChannelError('node_rejected', 'Connections are claimed by nodes of this server only.')
+    const outcome = take()
+    if (outcome === 'granted') this.#remember(token, proof.from)
+    return CLAIM[outcome]
+  }
+
+  /**
+   * To the owner; from there, to the node that claimed the connection. That one is never the owner, so nothing goes
+   * round: whoever else is passed something on has it, or nobody does.
+   */
+  #whereToPass({ node, id }: NodeTicket, request: IncomingMessage): NodeTarget | undefined {
+    if (node !== this.#parts.self) return isPassedOn(request) ? undefined : this.#target(node, request)
+    const claimant = this.#claimed.get(id)
+    return claimant === undefined ? undefined : this.#target(claimant, request)
+  }
+
+  #remember(token: string, claimant: string): void {
+    const ticket = this.#parts.tokens.open(token)
+    if (!ticket) return
+    // The oldest is the likeliest to be gone. Without it, its client's next refresh makes it connect anew.
+    const [oldest] = this.#claimed.size >= this.#parts.limits.connectionsMax ? this.#claimed.keys() : []
+    if (oldest !== undefined) this.#claimed.delete(oldest)
+    this.#claimed.set(ticket.id, claimant)
   }
 
   /** @returns false where it was spent before */

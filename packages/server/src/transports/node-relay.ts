@@ -11,7 +11,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Limits } from '../options.ts'
-import { send, sendProblem } from './answer.ts'
+import { sendProblem } from './answer.ts'
 import { NODE_HEADER } from './node-signature.ts'
 
 /** Another node, and how a request proves to it where it comes from. */
@@ -26,6 +26,16 @@ export interface NodeRelayParts {
   readonly clock: Clock
   /** Told whether a node answers, with each request to it. */
   readonly onContact: (node: string, error: Error | undefined) => void
+}
+
+export interface PassOptions {
+  /**
+   * Of a body. The other node refuses what is longer too, but then ends the connection, and its answer is lost to one
+   * that is still sending.
+   */
+  readonly bytesMax: number
+  /** Answers the client where the other node does not. */
+  readonly onGone: () => void
 }
 
 /** What a node says of a request that another one makes. Undefined: it did not answer in time. */
@@ -67,7 +77,12 @@ export class NodeRelay {
   }
 
   /** @throws ChannelError `server_shutdown`, `too_many_connections` */
-  pass(target: NodeTarget, request: IncomingMessage, response: ServerResponse, bytesMax: number): void {
+  pass(
+    target: NodeTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+    { bytesMax, onGone }: PassOptions,
+  ): void {
     const { limits } = this.#parts
     if (this.#isClosed) throw shutdown()
     if (this.#passages.size >= limits.relayedRequestsMax) {
@@ -81,6 +96,7 @@ export class NodeRelay {
       },
       silenceMsMax: silenceMsMax(request, limits),
       bytesMax,
+      onGone,
       onContact: (error) => this.#parts.onContact(target.name, error),
       onEnd: () => this.#passages.delete(passage),
     })
@@ -142,15 +158,10 @@ export class NodeRelay {
   }
 }
 
-interface PassageParts {
+interface PassageParts extends PassOptions {
   readonly open: (headers: OutgoingHttpHeaders) => ClientRequest
   /** The other node is gone when nothing came of it for so long. */
   readonly silenceMsMax: number
-  /**
-   * Of a body. The other node refuses what is longer too, but then ends the connection, and its answer is lost to one
-   * that is still sending.
-   */
-  readonly bytesMax: number
   readonly onContact: (error: Error | undefined) => void
   readonly onEnd: () => void
 }
@@ -259,7 +270,7 @@ class Passage {
       return
     }
     this.#parts.onContact(error)
-    send(response, 404, 'No Connection with that ID', { 'Content-Type': 'text/plain' })
+    this.#parts.onGone()
   }
 
   /** The answer will not become whole. An event stream has no length, so its client sees it end. */

@@ -1,14 +1,12 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import * as signalr from '@microsoft/signalr'
-import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack'
 import { connect } from '@serverchannel/client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { until } from '../../packages/server/test/until.ts'
 import { AlternatingProxy } from '../support/alternating-proxy.ts'
 import { type NodeProcess, startNodes } from '../support/node-process.ts'
+import { buildStock, newestLibrary, upTo, waitForNode, ways } from '../support/stock-clients.ts'
 
-const { WebSockets, ServerSentEvents, LongPolling } = signalr.HttpTransportType
 /** What guarantee G12 allows. */
 const BACK_MS_MAX = 5000
 
@@ -28,29 +26,13 @@ async function start() {
   return { a, b, url }
 }
 
-async function open(url: string, transport: signalr.HttpTransportType, isBinary: boolean) {
-  const builder = new signalr.HubConnectionBuilder()
-    .withUrl(`${url}/testhub`, { transport, logger: signalr.LogLevel.None })
-    .configureLogging(signalr.LogLevel.None)
-    .withAutomaticReconnect([0, 50, 100, 200, 400, 800, 1600])
-  if (isBinary) builder.withHubProtocol(new MessagePackHubProtocol())
-  const connection = builder.build()
-  await connection.start()
-  ends.push(() => connection.stop())
-  return connection
-}
-
 describe('a node that is killed', () => {
   it('loses its clients to the other one within five seconds, on every transport', async () => {
     const { a, b, url } = await start()
-    const ways = [WebSockets, ServerSentEvents, LongPolling].flatMap((transport) => [
-      [transport, false] as const,
-      ...(transport === ServerSentEvents ? [] : [[transport, true] as const]),
-    ])
     // Four of each, so that both nodes have some of each, both their own and some that come through the other.
-    const all = await Promise.all(
-      ways.flatMap(([transport, isBinary]) => [1, 2, 3, 4].map(() => open(url, transport, isBinary))),
-    )
+    const all = ways.flatMap((way) => [1, 2, 3, 4].map(() => buildStock(newestLibrary, way, `${url}/testhub`)))
+    ends.push(() => Promise.all(all.map((connection) => connection.stop())))
+    for (const connection of all) await connection.start()
     const homes = await Promise.all(all.map((connection) => connection.invoke<string>('Node')))
     expect(new Set(homes)).toEqual(new Set(['a', 'b']))
     const channel = connect(`${url.replace('http', 'ws')}/msg`, {
@@ -62,16 +44,7 @@ describe('a node that is killed', () => {
     await channel.ready()
 
     await a.kill()
-    const killed = performance.now()
-    const askedAll = all.map(async (connection) => {
-      for (;;) {
-        const node = await connection.invoke<string>('Node').catch(() => undefined)
-        if (node === 'b') return performance.now() - killed
-        if (performance.now() - killed > 2 * BACK_MS_MAX) return Number.POSITIVE_INFINITY
-        await new Promise((resolve) => setTimeout(resolve, 10))
-      }
-    })
-    const times = await Promise.all(askedAll)
+    const times = await waitForNode(all, 'b', 2 * BACK_MS_MAX)
     expect(Math.max(...times)).toBeLessThan(BACK_MS_MAX)
     // The one with a channel comes back too, and is told what is posted from then on.
     await expect
@@ -89,7 +62,7 @@ describe('a node that is killed', () => {
       connection.on('message', (number: number) => numbers.push(number))
       await connection.invoke('Send', 50, 'x')
       await until(() => numbers.length === 50, 'all messages have come')
-      expect(numbers).toEqual(Array.from({ length: 50 }, (_, index) => index))
+      expect(numbers).toEqual(upTo(50))
     }
   })
 })
@@ -124,6 +97,6 @@ describe('a client that does not read, through another node', () => {
     response.resume()
     await until(() => text.includes('"Body":"299:') && text.endsWith('\r\n\r\n'), 'all has come', 15_000)
     const numbers = [...text.matchAll(/"Body":"(\d+):/g)].map((match) => Number(match[1]))
-    expect(numbers).toEqual(Array.from({ length: 300 }, (_, index) => index))
+    expect(numbers).toEqual(upTo(300))
   })
 })

@@ -27,7 +27,7 @@ async function start() {
 }
 
 describe('a node that is killed', () => {
-  it('loses its clients to the other one within five seconds, on every transport', async () => {
+  it('loses its clients to the other one within five seconds, on every transport', { timeout: 60_000 }, async () => {
     const { a, b, url } = await start()
     // Four of each, so that both nodes have some of each, both their own and some that come through the other.
     const all = ways.flatMap((way) => [1, 2, 3, 4].map(() => buildStock(newestLibrary, way, `${url}/testhub`)))

@@ -1,6 +1,6 @@
 // One of several nodes, as a process of its own: it listens first, so that all of them can be told each other's address.
 import { createServer } from 'node:http'
-import { createServerChannel, defineHub, unchecked, upload } from 'serverchannel'
+import { createServerChannel, defineHub, upload } from 'serverchannel'
 
 const hub = defineHub({
   methods: {
@@ -17,10 +17,10 @@ const hub = defineHub({
       for (let number = 0; number < count; number++) yield number
     },
     Concat: {
-      parameters: [upload(unchecked)],
+      parameters: [upload()],
       async run(_, stream) {
         let text = ''
-        for await (const item of stream) text += item
+        for await (const item of /** @type {AsyncIterable<string>} */ (stream)) text += item
         return text
       },
     },
@@ -39,7 +39,10 @@ server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }
 let name
 let channel
 
-process.on('message', async (message) => {
+process.on('message', (message) => void answer(message))
+process.on('disconnect', () => process.exit())
+
+async function answer(message) {
   if (message.urls) {
     name = message.self
     const { self, secret, urls, options } = message
@@ -65,5 +68,4 @@ process.on('message', async (message) => {
     server.closeAllConnections()
     process.disconnect()
   }
-})
-process.on('disconnect', () => process.exit())
+}

@@ -99,7 +99,11 @@ describe('a token', () => {
     expect(await upgrade(b.url + at)).toBe(101)
     expect(b.channel.connectionCount).toBe(1)
     expect(await Promise.all([a, b, c].map(({ url }) => upgrade(url + at)))).toEqual([404, 409, 404])
-    expect((await ask(a.url + at)).status).toBe(404)
+    // As one server would say, whichever node is asked.
+    for (const { url } of [a, b, c]) {
+      expect((await ask(url + at)).text).toBe('Cannot change transports mid-connection')
+      expect((await post(url + at, 'x').answer).status).toBe(405)
+    }
   })
 
   it('opens one connection where several nodes are asked at once', async () => {
@@ -141,7 +145,7 @@ describe('a token whose node does not answer', () => {
     expect(await upgrade(`${b.url}/msg?id=${first.connectionToken}`, ADA)).toBe(101)
     expect(await upgrade(`${b.url}/msg?id=${first.connectionToken}`, ADA)).toBe(409)
     const both = [1, 2].map(() => upgrade(`${b.url}/msg?id=${second.connectionToken}`, ADA))
-    expect((await Promise.all(both)).sort()).not.toEqual([101, 101])
+    expect((await Promise.all(both)).filter((status) => status === 101)).toHaveLength(1)
     expect(b.channel.connectionCount).toBe(2)
   })
 

@@ -16,15 +16,19 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
 fi
 
 echo "engines: installing ${missing[*]}, which the tests start themselves, on ports of their own"
-# Debian would start nginx on port 80 at once: a policy of 101 forbids that. One that is there already stays.
+# Debian would start nginx on port 80 at once: a policy of 101 forbids that, for as long as this runs.
 policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-  printf '#!/bin/sh\nexit 101\n' > "$policy"
-  chmod +x "$policy"
-  trap 'rm -f "$policy"' EXIT
-fi
+restore() {
+  rm -f "$policy"
+  if [ -e "$policy.before" ]; then mv "$policy.before" "$policy"; fi
+}
+if [ -e "$policy" ]; then mv "$policy" "$policy.before"; fi
+trap restore EXIT
+printf '#!/bin/sh\nexit 101\n' > "$policy"
+chmod +x "$policy"
 export DEBIAN_FRONTEND=noninteractive
-if apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; then
+apt-get update -qq || echo "engines: the list of packages could not be renewed"
+if apt-get install -y -qq --no-install-recommends "${missing[@]}"; then
   echo "engines: installed $(nginx -v 2>&1)"
 else
   echo "engines: ${missing[*]} could not be installed; apt-get says why above"

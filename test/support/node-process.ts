@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServerChannelOptions } from 'serverchannel'
 
@@ -20,9 +21,19 @@ export class NodeProcess {
   #port = 0
   #err = ''
 
-  constructor(name: string) {
+  readonly #scheme: 'http' | 'https'
+
+  /** @param tlsFolder with `key.pem` and `cert.pem`, where it speaks TLS */
+  constructor(name: string, tlsFolder?: string) {
     this.name = name
-    this.#child = fork(program, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], execArgv: ['--expose-gc'] })
+    this.#scheme = tlsFolder === undefined ? 'http' : 'https'
+    const tls =
+      tlsFolder === undefined ? {} : { NODE_TLS_FOLDER: tlsFolder, NODE_EXTRA_CA_CERTS: join(tlsFolder, 'cert.pem') }
+    this.#child = fork(program, {
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      execArgv: ['--expose-gc'],
+      env: { ...process.env, ...tls },
+    })
     this.#child.stderr?.on('data', (data: Buffer) => {
       this.#err += data.toString()
     })
@@ -33,7 +44,7 @@ export class NodeProcess {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `${this.#scheme}://127.0.0.1:${this.#port}`
   }
 
   /** What it logged. */
@@ -104,8 +115,9 @@ export class NodeProcess {
 export async function startNodes(
   names: readonly string[],
   options: ServerChannelOptions = {},
+  tlsFolder?: string,
 ): Promise<readonly NodeProcess[]> {
-  const nodes = names.map((name) => new NodeProcess(name))
+  const nodes = names.map((name) => new NodeProcess(name, tlsFolder))
   await Promise.all(nodes.map((node) => node.listen()))
   const urls = Object.fromEntries(nodes.map(({ name, url }) => [name, url]))
   await Promise.all(nodes.map((node) => node.start(urls, options)))

@@ -1,5 +1,8 @@
 // One of several nodes, as a process of its own: it listens first, so that all of them can be told each other's address.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import { join } from 'node:path'
 import { createServerChannel, defineHub, upload } from 'serverchannel'
 
 const hub = defineHub({
@@ -34,7 +37,15 @@ const hub = defineHub({
   },
 })
 
-const server = createServer((_, response) => response.writeHead(404).end())
+const answerNotFound = (_, response) => response.writeHead(404).end()
+const tlsFolder = process.env.NODE_TLS_FOLDER
+const server = tlsFolder
+  ? createHttpsServer({
+      key: readFileSync(join(tlsFolder, 'key.pem')),
+      cert: readFileSync(join(tlsFolder, 'cert.pem')),
+    })
+  : createServer()
+server.on('request', answerNotFound)
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
 let name
 let channel

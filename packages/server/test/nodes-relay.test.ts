@@ -167,7 +167,7 @@ describe('a request that is passed on', () => {
     const start = performance.now()
     expect(await upgrade(at)).toBe(101)
     expect(performance.now() - start).toBeLessThan(2000)
-    expect(b.log.join('')).toContain('A node does not answer')
+    expect(b.log.join('')).toContain('A node does not answer as it should')
     expect(b.log.join('')).not.toContain(connectionToken)
   })
 

@@ -155,6 +155,7 @@ describe('a node', () => {
     const [b] = await openNodes(['b'], { addresses: { a: c.url } })
     expect((await ask(`${b.url}/msg?id=${connectionToken}`)).status).toBe(403)
     expect(await upgrade(`${b.url}/msg?id=${connectionToken}`)).toBe(404)
+    expect(b.log.join('')).toContain('do secret, addresses and clocks agree?')
     expect((await ask(`${c.url}/msg?id=${connectionToken}`)).status).toBe(200)
   })
 

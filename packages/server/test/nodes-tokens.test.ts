@@ -170,7 +170,7 @@ describe('a token whose node does not answer', () => {
       ask(at, { method: 'DELETE' }),
     ])
     for (const { status, text } of answers) expect([status, text]).toEqual(GONE)
-    expect(b.log.filter((line) => line.includes('A node does not answer'))).toHaveLength(1)
+    expect(b.log.filter((line) => line.includes('A node does not answer as it should'))).toHaveLength(1)
     expect(b.log.join('')).not.toContain(connectionToken)
   })
 

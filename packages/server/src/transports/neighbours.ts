@@ -64,7 +64,7 @@ export class Neighbours {
     const { tokens, relay, limits } = this.#parts
     const ticket = tokens.open(token)
     const target = ticket && this.#whereToPass(ticket, request)
-    if (target) relay.pass(target, request, response, { bytesMax: limits.receivedFrameBytesMax, onGone })
+    if (target) relay.pass(target, request, response, { limits, onGone })
     return target !== undefined
   }
 

@@ -58,7 +58,7 @@ export class Nodes {
   #isSilent(node: string, error: Error): void {
     if (this.#silent.has(node)) return
     this.#silent.add(node)
-    this.#parts.logger.warn({ node, reason: error.message }, 'A node does not answer')
+    this.#parts.logger.warn({ node, reason: error.message }, 'A node does not answer as it should')
   }
 
   #answers(node: string): void {

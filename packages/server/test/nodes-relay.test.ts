@@ -171,6 +171,25 @@ describe('a request that is passed on', () => {
     expect(b.log.join('')).not.toContain(connectionToken)
   })
 
+  it('is made again where the node gave an idle connection up in that moment, unless some of it is gone', async () => {
+    const used = new Set<unknown>()
+    let resets = 0
+    const { at } = await standIn((request, response) => {
+      if (used.has(request.socket)) {
+        resets++
+        request.socket.resetAndDestroy()
+        return
+      }
+      used.add(request.socket)
+      request.resume()
+      response.writeHead(request.url?.includes('/claim') ? 204 : 200, { 'Content-Length': 0 }).end()
+    })
+    expect((await ask(at)).status).toBe(200)
+    expect((await ask(at)).status).toBe(200)
+    expect(await upgrade(at)).toBe(101)
+    expect(resets).toBe(2)
+  })
+
   it('is one of a bounded number', async () => {
     const [a, b] = await openNodes(['a', 'b'], { relayedRequestsMax: 1 })
     const tokens = await Promise.all([1, 2].map(() => negotiate(`${a.url}/msg`)))

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
+import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { ChannelError } from '../src/channel/channel-error.ts'
 import { NODE_HEADER, NodeSignatures } from '../src/transports/node-signature.ts'
 import { FakeClock } from './fake-clock.ts'
 import { openNodes, type SceneNode, upgrade } from './node-scene.ts'
@@ -55,6 +57,22 @@ describe('a signature of a node', () => {
       expect(() => b.verify(requestWith(nonsense))).toThrow()
     }
     expect(() => b.verify(requestWith([header, header]))).toThrow()
+  })
+
+  it('is none in any other text, and nothing but that', () => {
+    const { b } = createPair()
+    const words = fc.array(fc.oneof(fc.string(), fc.constantFrom('1', 'a', '1000000', 'http', '')), { maxLength: 9 })
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          words.map((parts) => parts.join(' ')),
+        ),
+        (header) => {
+          expect(() => b.verify(requestWith(header))).toThrow(ChannelError)
+        },
+      ),
+    )
   })
 
   it('is taken once', () => {
@@ -113,7 +131,7 @@ async function record(port: number): Promise<{ readonly url: string; readonly se
 
 describe('a node', () => {
   it.each(['forged', '', '1 b 1800000000000 aaaa AAAA http 127.0.0.1'])(
-    'refuses what only says that it is of a node: %j',
+    'refuses what only says that it is of a node, before anything else (CVE-2026-29785), on upgrades too (GHSA-c4j6-fc7j-m34r): %j',
     async (header) => {
       const [a, b] = await openNodes(['a', 'b'])
       const { connectionToken } = await negotiate(`${a.url}/msg`)

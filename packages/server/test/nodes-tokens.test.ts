@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NodeTokens } from '../src/transports/node-token.ts'
 import { openNodes, upgrade } from './node-scene.ts'
@@ -50,6 +51,11 @@ describe('a token of one of many nodes', () => {
       expect(tokens.open(other)).toBeUndefined()
     }
     expect(tokens.open(bytes.toString('base64'))).toBeUndefined()
+  })
+
+  it('is none in any other text or bytes', () => {
+    const bytes = fc.uint8Array({ maxLength: 400 }).map((some) => Buffer.from(some).toString('base64url'))
+    fc.assert(fc.property(fc.oneof(fc.string(), bytes), (text) => tokens.open(text) === undefined))
   })
 
   it('is none at another path, or with another secret', () => {

@@ -72,8 +72,8 @@ export class NodeRelay {
   /** Asks another node something that has no body. @returns the status of its answer */
   async ask(target: NodeTarget, method: string, url: string): Promise<NodeAnswer> {
     if (this.#isClosed) return undefined
-    const { status, error, isStale } = await this.#ask(target, method, url)
-    const last = isStale ? await this.#ask(target, method, url) : { status, error }
+    const first = await this.#ask(target, method, url)
+    const last = first.canAskAgain ? await this.#ask(target, method, url) : first
     this.#parts.onContact(target.name, last.status === 403 ? new Error(REFUSED) : last.error)
     return last.status
   }
@@ -85,7 +85,7 @@ export class NodeRelay {
       const timer = clock.after(limits.nodeTimeoutMs, () => asked.destroy(new Error('It did not answer in time')))
       asked.on('error', (error) => {
         timer.stop()
-        resolve({ error, isStale: isStale(asked, error) })
+        resolve({ error, canAskAgain: isStale(asked, error) })
       })
       asked.on('response', (response) => {
         timer.stop()
@@ -132,5 +132,5 @@ export class NodeRelay {
 interface Asked {
   readonly status?: number | undefined
   readonly error?: Error
-  readonly isStale?: boolean
+  readonly canAskAgain?: boolean
 }

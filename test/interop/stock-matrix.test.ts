@@ -29,6 +29,10 @@ for (const version of stockVersions) {
           await run(openScene({ carrier, server, onFinished: onTestFinished, create: version.create }))
         })
       }
+
+      it.sequential('lets the server log nothing but what its methods threw', () => {
+        expect(new Set(server.logged)).toEqual(new Set())
+      })
     })
   }
 }

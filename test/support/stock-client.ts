@@ -6,6 +6,8 @@ export interface StockSettings {
   readonly token?: string
   /** Whether it comes back by itself. Default false. */
   readonly reconnects?: boolean
+  /** Whether it opens a WebSocket at once. Default false. */
+  readonly skipsNegotiation?: boolean
   /** Whether it asks for stateful reconnect. Default false. */
   readonly stateful?: boolean
   /** After how long without a word from the server it gives up. */
@@ -22,8 +24,8 @@ export interface StreamOutcome {
   readonly error?: string
 }
 
-/** An answer of the client to the server's question: a value, or an error with this text. */
-export type ClientAnswer = { readonly value: unknown } | { readonly error: string }
+/** An answer of the client to the server's question: a value, an error with this text, or none at all. */
+export type ClientAnswer = Outcome | 'never'
 
 /**
  * A client of `@microsoft/signalr`, in this process or in a page. It takes and gives plain values only, and says how
@@ -110,6 +112,7 @@ export function createStockClient(
     .withUrl(url, {
       transport: { WebSockets: 1, ServerSentEvents: 2, LongPolling: 4 }[transport],
       ...(token === undefined ? {} : { accessTokenFactory: () => token }),
+      skipNegotiation: settings.skipsNegotiation ?? false,
     })
     // No logging at all.
     .configureLogging(6)
@@ -120,9 +123,10 @@ export function createStockClient(
   if (settings.serverTimeoutMs) connection.serverTimeoutInMilliseconds = settings.serverTimeoutMs
   if (settings.keepAliveIntervalMs) connection.keepAliveIntervalInMilliseconds = settings.keepAliveIntervalMs
 
-  const called: Record<string, unknown[][]> = { message: [], customobject: [], streamcanceled: [], called: [] }
+  const targets = ['message', 'customobject', 'streamcanceled', 'called', 'servermessage', 'channelstate']
+  const called = new Map(targets.map((target) => [target, [] as unknown[][]]))
   let waiters: (() => void)[] = []
-  for (const [target, calls] of Object.entries(called)) {
+  for (const [target, calls] of called) {
     connection.on(target, (...args) => {
       calls.push(args)
       const woken = waiters
@@ -180,7 +184,7 @@ export function createStockClient(
       return outcome
     },
     async calls(target, count) {
-      const calls = called[target.toLowerCase()] ?? []
+      const calls = called.get(target.toLowerCase()) ?? []
       while (calls.length < count) {
         await new Promise<void>((resolve) => {
           waiters.push(resolve)
@@ -192,6 +196,7 @@ export function createStockClient(
       connection.off('Result')
       for (const answer of answers) {
         connection.on('Result', () => {
+          if (answer === 'never') return new Promise(() => {})
           if ('error' in answer) throw new Error(answer.error)
           return answer.value
         })

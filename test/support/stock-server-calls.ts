@@ -100,6 +100,18 @@ export const serverCallScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'is lost while the server awaits its answer',
+    needs: 'client results',
+    async run({ open, server }) {
+      const client = await open()
+      await client.answer(['never'])
+      const answer = server.hub.clients.client(await idOf(client)).invoke('Result')
+      const told = expect(answer).rejects.toMatchObject({ code: 'not_found' })
+      await client.stop()
+      await told
+    },
+  },
+  {
     name: 'is asked many things at once',
     needs: 'client results',
     async run({ open, server }) {

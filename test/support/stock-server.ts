@@ -43,8 +43,10 @@ export interface StockServer {
   /** At `/tell`. */
   readonly tell: MappedHub<TellContract>
   readonly channel: ServerChannel
-  /** Method, path without its query, and origin of what was asked over HTTP and not by the test's own page. */
+  /** All that was asked over HTTP; upgrades are not among them. */
   readonly requests: readonly IncomingMessage[]
+  /** Texts of the errors that it logged. */
+  readonly logged: readonly string[]
   close(): Promise<void>
 }
 
@@ -58,6 +60,7 @@ export async function openStockServer(
   answerPage?: (request: IncomingMessage, response: ServerResponse) => boolean,
 ): Promise<StockServer> {
   const requests: IncomingMessage[] = []
+  const logged: string[] = []
   const http = createServer((request, response) => {
     if (request.url?.startsWith('/elsewhere/negotiate')) {
       const { port: ownPort } = http.address() as AddressInfo
@@ -65,7 +68,7 @@ export async function openStockServer(
     } else if (!answerPage?.(request, response)) response.writeHead(404).end()
   })
   const channel = await createServerChannel({
-    logger: pino({ level: 'silent' }),
+    logger: pino({ level: 'warn' }, { write: (line) => logged.push(textOf(line)) }),
     keepAliveIntervalMs: IDLE.keepAliveIntervalMs,
     clientTimeoutMs: IDLE.timeoutMs,
     pollTimeoutMs: IDLE.pollTimeoutMs,
@@ -95,6 +98,7 @@ export async function openStockServer(
     tell,
     channel,
     requests,
+    logged,
     async close() {
       // It listens until the clients are gone: those that poll ask once more.
       await channel.close()
@@ -103,6 +107,11 @@ export async function openStockServer(
       await closed
     },
   }
+}
+
+function textOf(line: string): string {
+  const { err, msg } = JSON.parse(line) as { readonly err?: { readonly message: string }; readonly msg: string }
+  return `${msg}: ${err?.message}`
 }
 
 /** Tells who negotiates to do so at another place. Pages of any origin may ask. */

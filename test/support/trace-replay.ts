@@ -7,8 +7,8 @@ import { TraceClient } from './trace-client.ts'
 import { type Exchange, Transcript } from './trace-transcript.ts'
 
 const READ_LIMITS = { messageBytesMax: 32_768, depthMax: 64 }
-/** The recorded server waited 2 s and 4 s; the proportion is what counts. */
-const TIMES = { keepAliveIntervalMs: 400, pollTimeoutMs: 800 }
+/** Half of what they were at the recorded server. */
+const TIMES = { keepAliveIntervalMs: 1000, pollTimeoutMs: 2000 }
 
 export interface Replay {
   /** What the recorded server said. */

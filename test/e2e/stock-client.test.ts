@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { launchBrowser } from '../support/browser.ts'
 import { answerStockPage, createPageClient } from '../support/stock-page.ts'
-import { carriers, scenarios } from '../support/stock-scenarios.ts'
+import { carriers, scenariosOver } from '../support/stock-scenarios.ts'
 import { openScene } from '../support/stock-scene.ts'
 import { openStockServer, type StockServer } from '../support/stock-server.ts'
 
@@ -51,7 +51,7 @@ describe.each(places)('the newest client in a page %s', (_, originOf) => {
       await server.close()
     })
 
-    it.for(scenarios)('$name', async ({ run }, { onTestFinished }) => {
+    it.for(scenariosOver(carrier))('$name', async ({ run }, { onTestFinished }) => {
       const scene = openScene({
         carrier,
         server,

@@ -69,6 +69,32 @@ export const endingScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'goes on where it was after the network failed, where that was asked for: the same id, groups, and every call once',
+    needs: 'stateful reconnect',
+    only: 'WebSockets',
+    async run({ open, server, onFinished }) {
+      const proxy = new CuttingProxy(server.port)
+      const port = await proxy.listen()
+      onFinished(() => proxy.close())
+      const client = await open({ port, stateful: true })
+      const id = await idOf(client)
+      await client.invoke('JoinGroup', 'g')
+      for (let round = 0; round < 5; round++) {
+        server.hub.clients.group('g').send('message', 3 * round)
+        // In the middle of what is on its way to either end.
+        const answer = client.invoke('Echo', `round ${round}`)
+        proxy.cut()
+        server.hub.clients.client(id).send('message', 3 * round + 1)
+        expect(await answer).toEqual({ value: `round ${round}` })
+        server.hub.clients.all.send('message', 3 * round + 2)
+      }
+      const numbers = Array.from({ length: 15 }, (_, n) => [n])
+      expect(await client.calls('message', 15)).toEqual(numbers)
+      expect(await idOf(client)).toBe(id)
+      expect(server.hub.connectionCount).toBe(1)
+    },
+  },
+  {
     name: 'negotiates at another place when it is told to, with the token that it is given',
     async run({ open, server }) {
       const client = await open({ path: '/elsewhere' })

@@ -4,7 +4,11 @@ import type { Scenario, StockScene } from './stock-scene.ts'
 import { serverCallScenarios } from './stock-server-calls.ts'
 import { streamScenarios } from './stock-streams.ts'
 
-/** Everything that the hub runtime offers to a client. */
+/** Everything that the hub runtime offers to a client over this transport. */
+export function scenariosOver({ transport }: Carrier): Scenario[] {
+  return scenarios.filter(({ only }) => only === undefined || only === transport)
+}
+
 export const scenarios: readonly Scenario[] = [
   ...callScenarios,
   ...streamScenarios,

@@ -31,6 +31,8 @@ export interface Scenario {
   /** What the client does, as the rest of a sentence. */
   readonly name: string
   readonly needs?: StockFeature
+  /** Left out: over all of them. */
+  readonly only?: StockSettings['transport']
   run(scene: StockScene): Promise<void>
 }
 

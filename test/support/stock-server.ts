@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { pino } from 'pino'
 import {
   createServerChannel,
   defineHub,
@@ -8,6 +7,7 @@ import {
   type ServerChannel,
   type ServerChannelOptions,
 } from '../../packages/server/src/index.ts'
+import { collectLogged } from '../../packages/server/test/collecting-logger.ts'
 import { type ConformanceContract, createConformanceHub } from '../../packages/server/test/conformance-hub.ts'
 
 /** How long a server that serves idle clients is silent, and they to it, before either gives the other up. */
@@ -68,7 +68,7 @@ export async function openStockServer(
     } else if (!answerPage?.(request, response)) response.writeHead(404).end()
   })
   const channel = await createServerChannel({
-    logger: pino({ level: 'warn' }, { write: (line) => logged.push(textOf(line)) }),
+    logger: collectLogged(logged),
     keepAliveIntervalMs: IDLE.keepAliveIntervalMs,
     clientTimeoutMs: IDLE.timeoutMs,
     pollTimeoutMs: IDLE.pollTimeoutMs,
@@ -107,11 +107,6 @@ export async function openStockServer(
       await closed
     },
   }
-}
-
-function textOf(line: string): string {
-  const { err, msg } = JSON.parse(line) as { readonly err?: { readonly message: string }; readonly msg: string }
-  return `${msg}: ${err?.message}`
 }
 
 /** Tells who negotiates to do so at another place. Pages of any origin may ask. */

@@ -1,6 +1,6 @@
 import { messagePackCodec } from '@serverchannel/protocol/messagepack'
-import { pino } from 'pino'
 import { createServerChannel, type MappedHub } from '../../packages/server/src/index.ts'
+import { collectLogged } from '../../packages/server/test/collecting-logger.ts'
 import { type ConformanceContract, createConformanceHub } from '../../packages/server/test/conformance-hub.ts'
 import { readTrace, type TraceEvent } from './trace.ts'
 import { TraceClient } from './trace-client.ts'
@@ -21,7 +21,7 @@ export interface Replay {
 
 /** Says to a server of ours what the client of the recording said, when it said it. */
 export async function replayTrace(name: string): Promise<Replay> {
-  const server = await createServerChannel({ ...TIMES, path: '/channel', logger: pino({ level: 'silent' }) })
+  const server = await createServerChannel({ ...TIMES, path: '/channel', logger: collectLogged([]) })
   const hub = server.mapHub('/msg', createConformanceHub())
   const client = new TraceClient((await server.listen()).port)
   try {

@@ -6,7 +6,7 @@ import { launchBrowser } from '../support/browser.ts'
 import { answerStockPage, createPageClient } from '../support/stock-page.ts'
 import { carriers, scenariosOver } from '../support/stock-scenarios.ts'
 import { openScene } from '../support/stock-scene.ts'
-import { openStockServer, type StockServer } from '../support/stock-server.ts'
+import { IDLE, openStockServer, type StockServer } from '../support/stock-server.ts'
 
 let browser: Browser
 /** Serves pages of another origin than any hub's. */
@@ -73,6 +73,28 @@ describe.each(places)('the newest client in a page %s', (_, originOf) => {
       }
     })
   })
+})
+
+it('the newest client keeps its connections while there is nothing to say, for longer than either end waits', async () => {
+  const server = await openStockServer({}, 0, answerStockPage)
+  const page = await browser.newPage()
+  try {
+    const origin = `http://127.0.0.1:${server.port}`
+    await page.goto(origin)
+    const times = { serverTimeoutMs: IDLE.timeoutMs, keepAliveIntervalMs: IDLE.keepAliveIntervalMs }
+    const clients = await Promise.all(
+      carriers.map((carrier) => createPageClient(page, { url: `${origin}/testhub`, ...carrier, ...times })),
+    )
+    for (const client of clients) expect(await client.start()).toEqual({ value: undefined })
+    // Silence is what is tried here; nothing tells of it but the time.
+    const idle = new Promise((resolve) => setTimeout(resolve, 2 * IDLE.timeoutMs, 'idle'))
+    expect(await Promise.race([idle, ...clients.map((client) => client.ended())])).toBe('idle')
+    for (const client of clients) expect(await client.invoke('Echo', 'there')).toEqual({ value: 'there' })
+    expect(server.hub.connectionCount).toBe(clients.length)
+  } finally {
+    await page.close()
+    await server.close()
+  }
 })
 
 describe('the newest client in a page of an origin that is not allowed', () => {

@@ -26,7 +26,7 @@ for (const version of stockVersions) {
 
       for (const { name, needs, run } of scenariosOver(carrier)) {
         const reason = needs && version.lacks(needs)
-        it.sequential(`${name}`, async ({ skip, onTestFinished }) => {
+        it.sequential(`the client ${name}`, async ({ skip, onTestFinished }) => {
           skip(Boolean(reason), reason)
           await run(openScene({ carrier, server, onFinished: onTestFinished, create: version.create }))
         })

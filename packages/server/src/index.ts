@@ -6,6 +6,25 @@ export type { Draft, Entry } from './channel/entry.ts'
 export type { Post } from './channel/intake.ts'
 export type { Posting } from './channel/posting.ts'
 export type { Durability, LogFollower, LogState, Store, StoreRead } from './channel/store.ts'
+export type { MapOptions, MappedHub } from './endpoints.ts'
+export type { CallerClients, ClientTarget, HubClients, SingleClient } from './hub/hub-clients.ts'
+export type { HubContext } from './hub/hub-context.ts'
+export type { HubContract, TypedConnection } from './hub/hub-contract.ts'
+export {
+  type Authorize,
+  defineHub,
+  type FilteredCall,
+  type HubDefinition,
+  type HubFilter,
+  type HubMethods,
+  type HubOptions,
+} from './hub/hub-definition.ts'
+export type { InvokeOptions } from './hub/hub-directory.ts'
+export { HubException } from './hub/hub-exception.ts'
+export type { HubGroups } from './hub/hub-groups.ts'
+export type { HubRequest } from './hub/hub-peer.ts'
+export type { RawConnection, ServeRaw } from './hub/raw-connection.ts'
+export { type UploadParameter, unchecked, upload, type Validator } from './hub/validator.ts'
 export {
   type Authenticate,
   type Identity,

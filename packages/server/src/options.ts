@@ -1,13 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from 'pino'
 import type { Store } from './channel/store.ts'
+import { hubLimits } from './hub-limits.ts'
 
-/**
- * Every bound and interval: its default, its ceiling and its unit, said once. Each is an option of
- * `createServerChannel`, a flag of `serverchannel serve` (`--handshake-timeout-ms`), an environment variable
- * (`SERVERCHANNEL_HANDSHAKE_TIMEOUT_MS`) and a key of its YAML file (`handshakeTimeoutMs`).
- */
-export const limits = {
+const generalLimits = {
   receivedMessageBytesMax: {
     default: 32_768,
     min: 256,
@@ -185,6 +181,13 @@ export const limits = {
   },
 } as const
 
+/**
+ * Every bound and interval: its default, its ceiling and its unit, said once. Each is an option of
+ * `createServerChannel`, a flag of `serverchannel serve` (`--handshake-timeout-ms`), an environment variable
+ * (`SERVERCHANNEL_HANDSHAKE_TIMEOUT_MS`) and a key of its YAML file (`handshakeTimeoutMs`).
+ */
+export const limits: typeof generalLimits & typeof hubLimits = { ...generalLimits, ...hubLimits }
+
 export type LimitName = keyof typeof limits
 export type Limits = { readonly [Name in LimitName]: number }
 
@@ -215,8 +218,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly authenticate?: Authenticate
   /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
   readonly apiKeys?: readonly string[]
-  /** Origins whose pages may use the channel besides the server's own, as `https://app.example.com`. */
-  readonly allowedOrigins?: readonly string[]
+  /**
+   * Origins whose pages may use the server besides its own: a list, as `https://app.example.com`, or a function that says
+   * of an origin whether they may.
+   */
+  readonly allowedOrigins?: readonly string[] | ((origin: string) => boolean)
   /** Serves this machine only, lets callers name their user (`?user=`) and post without a key. Default false. */
   readonly development?: boolean
   /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */

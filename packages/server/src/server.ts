@@ -1,11 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { jsonCodec } from '@serverchannel/protocol'
-import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import { type Logger, pino } from 'pino'
-import { type AccessOptions, isLoopbackAddress, normalizeOrigin } from './auth/access.ts'
-import { createKeyCheck } from './auth/credentials.ts'
+import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import type { AudienceInput } from './channel/audience.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
@@ -13,14 +10,18 @@ import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import type { Store } from './channel/store.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
+import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
-import { ChannelHub } from './hub/channel-hub.ts'
+import type { HubContract } from './hub/hub-contract.ts'
+import type { HubDefinition } from './hub/hub-definition.ts'
+import type { ServeRaw } from './hub/raw-connection.ts'
+import { Roster } from './hub/roster.ts'
+import { parseApiKeys, parseOrigins, parsePath } from './option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
-import { Endpoint } from './transports/endpoint.ts'
 
 /** What a post may carry besides its sender and body. */
 export type PostOptions = Pick<Post, 'bodyTypeName' | 'ttlMs' | 'id'> & { readonly except?: string | Iterable<string> }
@@ -39,8 +40,6 @@ export interface ListenAddress {
   readonly url: string
 }
 
-const API_KEY_LENGTH_MIN = 16
-
 /**
  * Opens a channel: the log of its messages and the hub that pages connect to.
  *
@@ -53,38 +52,46 @@ const API_KEY_LENGTH_MIN = 16
 export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
   const limits = resolveLimits(options)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
-  const createId = createConnectionId
   const store = openStore(options.store ?? 'memory:', limits)
   const channel = new Channel({ store, clock: systemClock, limits, createId: createMessageId })
   const development = options.development ?? false
-  const access: AccessOptions = { development, allowedOrigins: parseOrigins(options.allowedOrigins ?? []) }
-  const endpoint = new Endpoint({
-    hub: new ChannelHub(channel),
-    codecs: [jsonCodec, messagePackCodec],
-    limits,
+  const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
+  const roster = new Roster(limits, systemClock)
+  const endpoints = new Endpoints({
+    options,
+    roster,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
     clock: systemClock,
     logger,
-    createId,
+    createId: createConnectionId,
   })
   const routes = new Routes({
     channel,
-    endpoint,
+    endpoints,
     limits,
     access,
     logger,
-    hubPath: parsePath('path', options.path ?? '/msg'),
     apiPath: parsePath('apiPath', options.apiPath ?? '/api/messages'),
     mayPost: parseApiKeys(options.apiKeys ?? [], development),
   })
+  endpoints.mapChannel(options.path ?? '/msg', channel)
   await channel.open()
-  return new ServerChannel({ channel, endpoint, routes, logger, development, closeTimeoutMs: limits.closeTimeoutMs })
+  return new ServerChannel({
+    channel,
+    endpoints,
+    roster,
+    routes,
+    logger,
+    development,
+    closeTimeoutMs: limits.closeTimeoutMs,
+  })
 }
 
 interface ServerChannelParts {
   readonly channel: Channel
-  readonly endpoint: Endpoint
+  readonly endpoints: Endpoints
+  readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
   readonly development: boolean
@@ -107,7 +114,7 @@ export class ServerChannel {
 
   /** Connections of this process, those in the middle of their handshake included. */
   get connectionCount(): number {
-    return this.#parts.endpoint.connectionCount
+    return this.#parts.roster.count
   }
 
   /** The log's newest position, `epoch:offset`. */
@@ -167,6 +174,38 @@ export class ServerChannel {
   }
 
   /**
+   * Serves a hub of one's own at a path, on all servers that this is attached to, with the same transports, bounds and
+   * care as the channel. Can be called at any time.
+   *
+   * @returns what those have in hand who are no client of the hub: whom to call, and which groups there are
+   * @throws TypeError where the path is none, or taken; RangeError where a bound is out of its range
+   * @example
+   * const chat = server.mapHub('/chat', defineHub<ChatContract>({ methods: { … } }))
+   * chat.clients.group('sales').send('Said', 'server', 'hello')
+   */
+  mapHub<Contract extends HubContract>(
+    path: string,
+    definition: HubDefinition<Contract>,
+    options: MapOptions = {},
+  ): MappedHub<Contract> {
+    return this.#parts.endpoints.mapHub(path, definition, options)
+  }
+
+  /**
+   * Serves connections below the hub protocol at a path: bytes in, bytes out, over negotiation and all transports, or a
+   * plain WebSocket.
+   *
+   * @throws TypeError where the path is none, or taken; RangeError where a bound is out of its range
+   * @example
+   * server.mapConnections('/echo', async (connection) => {
+   *   for await (const data of connection) connection.send(data)
+   * })
+   */
+  mapConnections(path: string, serve: ServeRaw, options: MapOptions = {}): void {
+    this.#parts.endpoints.mapConnections(path, serve, options)
+  }
+
+  /**
    * Serves the channel on a server that exists: its hub, and, where keys are configured, the web service that posts. All
    * other requests go to the server's own listeners. To be called after the framework has put its listeners there.
    */
@@ -213,7 +252,8 @@ export class ServerChannel {
   async #close(): Promise<void> {
     removeCurrentChannel(this)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
-    await this.#parts.endpoint.close()
+    this.#parts.endpoints.close()
+    await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
     const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
     const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
@@ -255,34 +295,4 @@ function createMessageId(): string {
 const nameYourself: Authenticate = (request) => {
   const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
   return user ? { user } : {}
-}
-
-function parseApiKeys(
-  keys: readonly string[],
-  development: boolean,
-): ((token: string | undefined) => boolean) | undefined {
-  for (const key of keys) {
-    if (key.length < API_KEY_LENGTH_MIN) {
-      throw new TypeError(
-        `A key in 'apiKeys' has fewer than ${API_KEY_LENGTH_MIN} characters; make one with: openssl rand -hex 24`,
-      )
-    }
-  }
-  if (keys.length > 0) return createKeyCheck(keys)
-  return development ? () => true : undefined
-}
-
-function parseOrigins(origins: readonly string[]): readonly string[] {
-  return origins.map((text) => {
-    const origin = normalizeOrigin(text)
-    if (origin === text) return origin
-    throw new TypeError(
-      `'${text}' in 'allowedOrigins' is not an origin as browsers write it, such as 'https://app.example.com'.`,
-    )
-  })
-}
-
-function parsePath(option: string, path: string): string {
-  if (/^\/[\w\-.~/]*[\w\-.~]$/.test(path)) return path.toLowerCase()
-  throw new TypeError(`'${option}' needs to begin with a slash and end without one; it is '${path}'.`)
 }

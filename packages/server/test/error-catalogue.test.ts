@@ -98,10 +98,12 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
     return codeOf(channel.postMessageToAll('S'))
   },
   client_timeout: () => endCode(HANDSHAKE + PING, 30_000),
+  connection_lost:
+    'see hub-runtime-lifecycle.test.ts: is told that the network broke, as opposed to a client that left',
   content_type_unsupported: () => postCode('{"sender":"S"}', 'text/plain'),
   development_only: async () => {
     const request = { headers: {}, socket: { remoteAddress: '192.0.2.7' } } as IncomingMessage
-    return codeOf(Promise.resolve().then(() => requireAccess(request, { development: true, allowedOrigins: [] })))
+    return codeOf(Promise.resolve().then(() => requireAccess(request, { development: true, allowsOrigin: undefined })))
   },
   history_lost: () => lostCode('history'),
   host_forbidden: () => problemOf('/msg/negotiate', { Host: 'evil.test' }),

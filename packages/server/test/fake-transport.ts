@@ -71,10 +71,10 @@ export class FakeTransport implements Transport {
   }
 
   /** The peer is gone, or has answered the close. What it did not take is lost. */
-  hangUp(): void {
+  hangUp(isLost = false): void {
     if (this.isGone) return
     this.isGone = true
-    this.#listener?.onClose()
+    this.#listener?.onClose(isLost)
   }
 
   /** What the peer took, as text. */

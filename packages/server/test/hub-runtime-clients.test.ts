@@ -142,7 +142,7 @@ describe('groups', () => {
   })
 
   it('are bounded for each connection', () => {
-    const { runtime } = openChat({ hubLimits: { connectionGroupsMax: 2 } })
+    const { runtime } = openChat({ limits: { connectionGroupsMax: 2 } })
     expect(() => runtime.groups.add('c', 'third')).toThrow(RangeError)
     expect(runtime.groups.add('c', 'g')).toBe(true)
   })
@@ -150,7 +150,7 @@ describe('groups', () => {
 
 describe('a client that takes nothing', () => {
   it('is closed so that it may come back, and others miss nothing', () => {
-    const { runtime, a, b, heard } = openChat({ hubLimits: { heldBytesMax: 10_000 } })
+    const { runtime, a, b, heard } = openChat({ limits: { heldBytesMax: 10_000 } })
     a.transport.isTaking = false
     for (let count = 0; count < 4; count++) runtime.clients.all.send('Said', 'x'.repeat(4000))
     expect(a.ends).toMatchObject([{ code: 'reader_stalled' }])
@@ -161,7 +161,7 @@ describe('a client that takes nothing', () => {
   })
 
   it('is told that it may come back', () => {
-    const { runtime, a } = openChat({ hubLimits: { heldBytesMax: 10_000 } })
+    const { runtime, a } = openChat({ limits: { heldBytesMax: 10_000 } })
     a.transport.isTaking = false
     for (let count = 0; count < 4; count++) runtime.clients.client('a').send('Said', 'x'.repeat(4000))
     a.transport.take()
@@ -252,7 +252,7 @@ describe('the result of a client (T2)', () => {
   })
 
   it('is one of so many that may be awaited', async () => {
-    const { runtime } = openChat({ hubLimits: { clientResultsMax: 1 } })
+    const { runtime } = openChat({ limits: { clientResultsMax: 1 } })
     void runtime.clients.client('a').invoke('Name')
     await expect(runtime.clients.client('a').invoke('Name')).rejects.toThrow(RangeError)
   })

@@ -150,7 +150,7 @@ describe('onConnected', () => {
       methods: { Do: () => {} },
       onConnected: () => new Promise(() => {}),
     })
-    const { connect, runtime } = openRuntime(hub, { hubLimits: { waitingInvocationsMax: 3 } })
+    const { connect, runtime } = openRuntime(hub, { limits: { waitingInvocationsMax: 3 } })
     const client = connect('a')
     await client.say(...Array.from({ length: 10 }, () => ({ type: 1, target: 'Do', arguments: [] })))
     expect([client.ends, runtime.connectionCount]).toMatchObject([[{ code: 'protocol_broken' }], 0])
@@ -158,6 +158,15 @@ describe('onConnected', () => {
 })
 
 describe('onDisconnected', () => {
+  it('is told that the network broke, as opposed to a client that left', async () => {
+    const told: unknown[] = []
+    const { connect, clock } = openLife({ onDisconnected: (_, error) => told.push(error) })
+    connect('a').transport.hangUp(true)
+    connect('b').transport.hangUp(false)
+    await settle(clock)
+    expect(told).toMatchObject([{ code: 'connection_lost' }, undefined])
+  })
+
   it('is told once, and why', async () => {
     const told: unknown[] = []
     const { connect, clock } = openLife({
@@ -183,7 +192,7 @@ describe('onDisconnected', () => {
       methods: { Who: () => 1, Leave: () => {}, Wait: () => {}, Remember: () => 1 },
       onDisconnected: (_, error) => told.push(error),
     })
-    const { connect, runtime, clock } = openRuntime(hub, { hubLimits: { heldBytesMax: 4096 } })
+    const { connect, runtime, clock } = openRuntime(hub, { limits: { heldBytesMax: 4096 } })
     const client = connect('a')
     client.transport.isTaking = false
     for (let count = 0; count < 300; count++) runtime.clients.all.send('Welcome')

@@ -216,7 +216,7 @@ describe('the definition of a hub', () => {
   })
 
   it('refuses bounds out of their range', () => {
-    expect(() => openRuntime(createConformanceHub(), { hubLimits: { streamsMax: 0 } })).toThrow(RangeError)
+    expect(() => openRuntime(createConformanceHub(), { limits: { streamsMax: 0 } })).toThrow(RangeError)
   })
 })
 

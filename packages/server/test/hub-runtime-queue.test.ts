@@ -62,7 +62,7 @@ describe('the calls of one client', () => {
   })
 
   it('run as many at a time as the hub allows, and are answered as they end', async () => {
-    const { connect, started, finish } = openWork({ hubLimits: { parallelInvocationsMax: 2 } })
+    const { connect, started, finish } = openWork({ limits: { parallelInvocationsMax: 2 } })
     const client = connect('a')
     await client.say(call('1'), call('2'), call('3'))
     expect(started).toEqual(['1', '2'])
@@ -80,7 +80,7 @@ describe('the calls of one client', () => {
 
   it('that end at once may be very many', async () => {
     const { connect, finish } = openWork({
-      hubLimits: { waitingInvocationsHigh: 10_000, waitingInvocationsMax: 10_000 },
+      limits: { waitingInvocationsHigh: 10_000, waitingInvocationsMax: 10_000 },
     })
     const client = connect('a')
     const calls = Array.from({ length: 2000 }, (_, index) => call(String(index), 'Blob', [1]))
@@ -92,7 +92,7 @@ describe('the calls of one client', () => {
   })
 
   it('that wait are many: the client is not read on until they are fewer', async () => {
-    const { connect, finish } = openWork({ hubLimits: { waitingInvocationsHigh: 2 } })
+    const { connect, finish } = openWork({ limits: { waitingInvocationsHigh: 2 } })
     const client = connect('a')
     await client.say(call('1'), call('2'))
     expect(client.transport.isPaused).toBe(false)
@@ -103,7 +103,7 @@ describe('the calls of one client', () => {
   })
 
   it('that wait are too many: the rest is answered so', async () => {
-    const { connect, started } = openWork({ hubLimits: { waitingInvocationsMax: 2 } })
+    const { connect, started } = openWork({ limits: { waitingInvocationsMax: 2 } })
     const client = connect('a')
     await client.say(...['1', '2', '3', '4', '5'].map((id) => call(id)))
     expect(client.records).toEqual(
@@ -116,7 +116,7 @@ describe('the calls of one client', () => {
   })
 
   it('that wait do not keep a result from being read that is awaited of the client', async () => {
-    const { connect, clock } = openWork({ hubLimits: { waitingInvocationsHigh: 1 } })
+    const { connect, clock } = openWork({ limits: { waitingInvocationsHigh: 1 } })
     const client = connect('a')
     await client.say(call('1', 'Ask', []), call('2', 'Blob', [1]))
     expect(client.transport.isPaused).toBe(false)

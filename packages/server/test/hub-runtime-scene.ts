@@ -1,11 +1,11 @@
 import { type Codec, jsonCodec } from '@serverchannel/protocol'
 import type { ChannelError } from '../src/channel/channel-error.ts'
+import type { Clock } from '../src/channel/clock.ts'
 import type { Transport } from '../src/channel/transport.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
 import type { HubContract } from '../src/hub/hub-contract.ts'
 import type { HubDefinition } from '../src/hub/hub-definition.ts'
-import type { HubLimits } from '../src/hub/hub-limits.ts'
-import type { HubPeer, HubRequest } from '../src/hub/hub-peer.ts'
+import type { HubRequest } from '../src/hub/hub-peer.ts'
 import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -16,7 +16,6 @@ const REQUEST: HubRequest = { transport: 'WebSockets', url: '/msg', headers: {},
 
 export interface RuntimeOptions {
   readonly limits?: Partial<Limits>
-  readonly hubLimits?: Partial<HubLimits>
 }
 
 /** A client of a hub, over a fake transport. */
@@ -51,7 +50,7 @@ export async function settle(clock: FakeClock): Promise<void> {
 /** A hub over fakes. Bounds that the test doesn't give are the defaults. */
 export function openRuntime<Contract extends HubContract>(
   definition: HubDefinition<Contract>,
-  { limits: given = {}, hubLimits = {} }: RuntimeOptions = {},
+  { limits: given = {} }: RuntimeOptions = {},
 ): RuntimeScene<Contract> {
   const limits = resolveLimits(given)
   const clock = new FakeClock()
@@ -59,7 +58,7 @@ export function openRuntime<Contract extends HubContract>(
   const onError = (error: unknown, where: string): void => {
     errors.push({ error, where })
   }
-  const runtime = new HubRuntime(definition, { clock, limits, hubLimits, onError })
+  const runtime = new HubRuntime(definition, { clock, limits, onError })
   return {
     runtime,
     clock,
@@ -99,7 +98,7 @@ export function openRuntime<Contract extends HubContract>(
 export interface ServeOptions<Contract extends HubContract> {
   readonly runtime: HubRuntime<Contract>
   readonly transport: Transport
-  readonly clock: ConstructorParameters<typeof HubConnection>[0]['clock']
+  readonly clock: Clock
   readonly limits: Limits
   readonly id: string
   readonly identity: Identity
@@ -109,39 +108,14 @@ export interface ServeOptions<Contract extends HubContract> {
 
 /** A connection whose hub is the runtime. */
 export function serve<Contract extends HubContract>(
-  { runtime, transport, request, codecs = [jsonCodec], ...rest }: ServeOptions<Contract>,
+  { runtime, clock, limits, codecs = [jsonCodec], ...rest }: ServeOptions<Contract>,
   ends: (ChannelError | undefined)[] = [],
 ): HubConnection {
   return new HubConnection({
     ...rest,
-    transport,
-    codecs,
     position: undefined,
-    hub: { onConnected: (connection) => runtime.onConnected(toPeer(connection, transport, request)) },
+    parts: { hub: runtime, codecs, limits, clock, detailedErrors: false },
     onEnd: (_, error) => ends.push(error),
     onGone: () => {},
   })
-}
-
-function toPeer(connection: HubConnection, transport: Transport, request: HubRequest): HubPeer {
-  let isEnding = false
-  return {
-    id: connection.id,
-    identity: connection.identity,
-    codec: connection.codec,
-    request,
-    get bufferedBytes() {
-      return connection.bufferedBytes
-    },
-    write: (chunk) => connection.write(chunk),
-    close: (error) => connection.close(error),
-    end(message) {
-      if (isEnding) return
-      isEnding = true
-      connection.send(message)
-      transport.close(1000)
-    },
-    pause: () => transport.pause(),
-    resume: () => transport.resume(),
-  }
 }

@@ -34,8 +34,8 @@ beforeAll(async () => {
   const acceptor = new WebSocketAcceptor(limits)
   let ids = 0
   server = createServer().on('upgrade', (request, socket, head) => {
-    acceptor.accept(request, socket, head, (transport) =>
-      serve({
+    acceptor.accept(request, socket, head, (transport) => {
+      const connection = serve({
         runtime,
         transport,
         clock: systemClock,
@@ -49,8 +49,9 @@ beforeAll(async () => {
           headers: request.headers,
           remoteAddress: undefined,
         },
-      }),
-    )
+      })
+      transport.listen(connection)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/msg`

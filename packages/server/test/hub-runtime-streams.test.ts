@@ -135,7 +135,7 @@ describe('a stream to the client (T1)', () => {
   })
 
   it('is one of so many that a client may have', async () => {
-    const { connect } = openStreams({ hubLimits: { streamsMax: 1 } })
+    const { connect } = openStreams({ limits: { streamsMax: 1 } })
     const client = connect('a')
     await client.say(stream('Stuck'), stream('Count', [1], '2'))
     expect(client.records[0]).toBe(
@@ -162,7 +162,7 @@ describe('a stream that is cancelled', () => {
   })
 
   it('is said to have ended after a while where its method does not end', async () => {
-    const { connect, clock } = openStreams({ hubLimits: { streamCancelMs: 50 } })
+    const { connect, clock } = openStreams({ limits: { streamCancelMs: 50 } })
     const client = connect('a')
     await client.say(stream('Stuck'))
     await client.say(cancel)
@@ -213,7 +213,7 @@ describe('a client that does not read its stream', () => {
   })
 
   it('lets the loop turn where a stream has no end to its items', async () => {
-    const { connect, clock, log } = openStreams({ hubLimits: { streamItemsPerTurn: 10 } })
+    const { connect, clock, log } = openStreams({ limits: { streamItemsPerTurn: 10 } })
     const client = connect('a')
     client.transport.send(`${JSON.stringify(stream('Count', [25]))}\x1e`)
     const counts: number[] = []

@@ -156,7 +156,7 @@ describe('a stream from the client (T1)', () => {
   })
 
   it('that is full and never read fails after a while, and the client is read on', async () => {
-    const { connect, clock, proceed } = openUploads({ hubLimits: { uploadStalledMs: 1000 } })
+    const { connect, clock, proceed } = openUploads({ limits: { uploadStalledMs: 1000 } })
     const client = connect('a')
     await client.say(uploading('Slowly', ['u']), ...numbers(10))
     clock.advance(999)
@@ -173,7 +173,7 @@ describe('a stream from the client (T1)', () => {
   })
 
   it('of which too much has come before the pause fails', async () => {
-    const { connect, clock, proceed } = openUploads({ hubLimits: { uploadItemsMax: 20 } })
+    const { connect, clock, proceed } = openUploads({ limits: { uploadItemsMax: 20 } })
     const client = connect('a')
     await client.say(uploading('Slowly', ['u']), ...numbers(21))
     proceed()

@@ -2,7 +2,10 @@ import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
+import { createChannelMethods } from '../src/hub/channel-methods.ts'
 import { type Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import type { HubRequest } from '../src/hub/hub-peer.ts'
+import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { openScene } from './channel-scene.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -40,16 +43,20 @@ export interface HubScene {
   post(body: unknown): Promise<unknown>
 }
 
+const REQUEST: HubRequest = { transport: 'WebSockets', url: '/msg', headers: {}, remoteAddress: undefined }
+
 /** The channel's hub over fakes. Bounds that the test doesn't give are the defaults. */
 export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
   const limits = resolveLimits(given)
   const { channel, clock, store, post } = await openScene(limits)
+  const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
+  const channelHub = new ChannelHub(channel, methods)
   return {
     channel,
     clock,
     store,
     post: (body) => post(body),
-    connect(id, { identity = {}, position, shakesHands = true, hub = new ChannelHub(channel) } = {}) {
+    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub } = {}) {
       const transport = new FakeTransport()
       const client = {
         transport,
@@ -60,10 +67,8 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           identity,
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
-          hub,
-          codecs: [jsonCodec],
-          limits,
-          clock,
+          request: REQUEST,
+          parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
           onGone: () => {
             client.goneCount++
@@ -71,6 +76,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
         }),
       }
       transport.listen(client.hub)
+      client.hub.start()
       if (shakesHands) transport.send(HANDSHAKE)
       return client
     },

@@ -52,9 +52,7 @@ function record(told: string[]): TransportListener {
   }
 }
 
-async function overRequest(
-  open: (response: ServerResponse) => Transport & { listen(listener: TransportListener): void },
-): Promise<Rig> {
+async function overRequest(open: (response: ServerResponse) => Transport): Promise<Rig> {
   const told: string[] = []
   let transport: Transport | undefined
   const url = await listen({
@@ -84,7 +82,7 @@ const rigs: readonly [string, () => Promise<Rig>][] = [
         onUpgrade(request, socket, head) {
           acceptor.accept(request, socket, head, (opened) => {
             transport = opened
-            return record(told)
+            opened.listen(record(told))
           })
         },
       })
@@ -115,11 +113,11 @@ const rigs: readonly [string, () => Promise<Rig>][] = [
 describe.each(rigs)('%s', (_, open) => {
   it('ends at once when it is broken off, and tells that once', async () => {
     const { transport, told, isClientEnded } = await open()
-    transport.write(new Chunk(Buffer.alloc(16_000_000)))
+    transport.write(new Chunk(Buffer.alloc(16_000_000), 1))
     transport.abort()
     transport.abort()
     transport.close(1000)
-    transport.write(new Chunk(Buffer.from('late')))
+    transport.write(new Chunk(Buffer.from('late'), 1))
     await until(() => told.includes('close') && isClientEnded(), 'both ends know')
     expect(told.filter((what) => what === 'close')).toHaveLength(1)
     expect(told.at(-1)).toBe('close')
@@ -130,7 +128,7 @@ describe.each(rigs)('%s', (_, open) => {
     transport.close(1000)
     transport.close(1011)
     const bytes = transport.bufferedBytes + transport.takenBytes
-    transport.write(new Chunk(Buffer.from('late')))
+    transport.write(new Chunk(Buffer.from('late'), 1))
     expect(transport.bufferedBytes + transport.takenBytes).toBe(bytes)
     await until(() => told.includes('close') && isClientEnded(), 'both ends know')
     transport.abort()
@@ -140,7 +138,7 @@ describe.each(rigs)('%s', (_, open) => {
   it('counts what was written, and what the client took', async () => {
     const { transport, told } = await open()
     const before = transport.takenBytes
-    transport.write(new Chunk(Buffer.alloc(16_000_000)))
+    transport.write(new Chunk(Buffer.alloc(16_000_000), 1))
     expect(transport.bufferedBytes + transport.takenBytes - before).toBeGreaterThanOrEqual(16_000_000)
     clock.turn()
     await until(() => told.includes('drain'), 'the client took it')

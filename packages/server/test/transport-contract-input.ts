@@ -120,7 +120,7 @@ export function describeTransportInput(name: string, openClient: OpenClient, tra
       await client.send(data)
       await until(client.isEnded, 'the client has seen the end')
       expect(client.said.slice(1)).toEqual([CLOSE])
-      await until(() => scene.endpoint.connectionCount === 1, 'it is gone')
+      await until(() => scene.connectionCount === 1, 'it is gone')
       await expectUnharmed(scene, bystander)
     })
 
@@ -143,14 +143,14 @@ export function describeTransportInput(name: string, openClient: OpenClient, tra
       await client.send(data)
       await until(client.isEnded, 'the client has seen the end')
       expect(client.said).toEqual([{ error }])
-      await until(() => scene.endpoint.connectionCount === 1, 'it is gone')
+      await until(() => scene.connectionCount === 1, 'it is gone')
       await expectUnharmed(scene, bystander)
     })
 
     it('is a handshake that does not come in time', async () => {
       const [scene, client, bystander] = await openBoth(false)
       await client.send('{"protocol":"json"')
-      await until(() => scene.endpoint.connectionCount === 2, 'both are there')
+      await until(() => scene.connectionCount === 2, 'both are there')
       scene.clock.advance(scene.limits.handshakeTimeoutMs + 1000)
       await until(client.isEnded, 'the client has seen the end')
       expect(client.said).toEqual([{ error: 'Handshake was canceled.' }])

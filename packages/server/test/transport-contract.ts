@@ -156,7 +156,7 @@ export function describeTransport(name: string, openClient: OpenClient, traits: 
       await until(() => {
         // That polls have stopped tells time alone.
         if (traits.hasNoPings) scene.clock.advance(1000)
-        return scene.endpoint.connectionCount === 0
+        return scene.connectionCount === 0
       }, 'the connection is gone')
       expect(scene.connections[0]?.state).toBe('closed')
     })
@@ -179,7 +179,7 @@ export function describeTransport(name: string, openClient: OpenClient, traits: 
       const scene = await open()
       const clients = await Promise.all(range(1, 5).map(() => connect(scene)))
       await scene.connected(5)
-      await scene.endpoint.close()
+      await scene.shutDown()
       for (const client of clients) {
         await until(client.isEnded, 'the client has seen the end')
         expect(client.said.at(-1)).toMatchObject({ type: 7, error: expect.stringMatching(/^server_shutdown: /) })
@@ -191,7 +191,7 @@ export function describeTransport(name: string, openClient: OpenClient, traits: 
       const scene = await open()
       const client = await connect(scene)
       await scene.connected(1)
-      await scene.endpoint.close()
+      await scene.shutDown()
       await until(client.isEnded, 'the client has seen the end')
       expect(client.said.at(-1)?.allowReconnect).toBe(true)
     })
@@ -202,10 +202,10 @@ export function describeTransport(name: string, openClient: OpenClient, traits: 
       const connection = await scene.connected(1)
       client.stopReading()
       for (let n = 0; connection.bufferedBytes < 200_000 && n < 300; n++) await scene.post('x'.repeat(200_000))
-      const closed = scene.endpoint.close()
+      const closed = scene.shutDown()
       scene.clock.advance(2000)
       await closed
-      expect(scene.endpoint.connectionCount).toBe(0)
+      expect(scene.connectionCount).toBe(0)
     })
 
     it('closes a client that takes nothing for too long; others miss nothing', async () => {

@@ -163,7 +163,7 @@ describe('the plain event stream', () => {
   it('says the end as an event of its own', async () => {
     const { stream, events } = await read(await open())
     await events(1)
-    const closed = scene.endpoint.close()
+    const closed = scene.shutDown()
     expect((await events(2))[1]).toMatchObject({ event: 'Close', id: 'epoch-1:0' })
     await until(stream.isEnded, 'the stream has ended')
     await closed
@@ -184,7 +184,7 @@ describe('the plain event stream', () => {
     expect((await anna.events(2)).map(({ id }) => id)).toEqual(['epoch-1:0', 'epoch-1:2'])
     expect((await ask(url, { headers: { Authorization: 'Bearer anna' } })).status).toBe(503)
     anna.stream.request.destroy()
-    await until(() => scene.endpoint.connectionCount === 1, 'it is gone')
+    await until(() => scene.connectionCount === 1, 'it is gone')
     const again = await read(url, { Authorization: 'Bearer anna' })
     expect(await again.events(1)).toHaveLength(1)
   })

@@ -246,7 +246,7 @@ describe('H5: each request is authenticated', () => {
     await ask(url)
     letGo()
     await ask(url)
-    expect(scene.endpoint.connectionCount).toBe(0)
+    expect(scene.connectionCount).toBe(0)
     expect((await ask(own, { headers: ANNA })).status).toBe(200)
   })
 })

@@ -166,8 +166,8 @@ describe('long polling', () => {
     const other = await negotiateUrl(scene.url)
     await ask(other)
     await poll(own)
-    const closed = scene.endpoint.close()
-    await until(() => scene.endpoint.connectionCount === 1, 'the client that polls has it')
+    const closed = scene.shutDown()
+    await until(() => scene.connectionCount === 1, 'the client that polls has it')
     scene.clock.advance(scene.limits.closeTimeoutMs)
     await closed
     expect((await ask(other)).status).toBe(404)
@@ -204,11 +204,11 @@ describe('long polling', () => {
   ])('gives a client up that does not poll for the time that is given: %s (L4)', async (_, begin) => {
     const own = await open({ limits: { handshakeTimeoutMs: 60_000 } })
     await begin(own)
-    expect(scene.endpoint.connectionCount).toBe(1)
+    expect(scene.connectionCount).toBe(1)
     scene.clock.advance(scene.limits.disconnectTimeoutMs - 1)
-    expect(scene.endpoint.connectionCount).toBe(1)
+    expect(scene.connectionCount).toBe(1)
     scene.clock.advance(1)
-    expect(scene.endpoint.connectionCount).toBe(0)
+    expect(scene.connectionCount).toBe(0)
     expect((await ask(own)).status).toBe(404)
   })
 

@@ -3,14 +3,22 @@ import type { AddressInfo } from 'node:net'
 import { type Codec, jsonCodec } from '@serverchannel/protocol'
 import { pino } from 'pino'
 import { Channel } from '../src/channel/channel.ts'
+import { ChannelError } from '../src/channel/channel-error.ts'
 import type { Clock } from '../src/channel/clock.ts'
 import { attachTo } from '../src/http/attachment.ts'
 import { Routes } from '../src/http/routes.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
-import type { Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import { createChannelMethods } from '../src/hub/channel-methods.ts'
+import { type Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import { HubRuntime } from '../src/hub/hub-runtime.ts'
+import { Roster } from '../src/hub/roster.ts'
+import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
+import { parseOrigins } from '../src/option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits } from '../src/options.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
 import { Endpoint } from '../src/transports/endpoint.ts'
+import { eventStreamCodec } from '../src/transports/event-stream-codec.ts'
+import { allTransports } from '../src/transports/negotiate.ts'
 import { FakeClock } from './fake-clock.ts'
 import { until } from './until.ts'
 
@@ -29,7 +37,7 @@ export interface TransportScene {
   readonly url: string
   readonly port: number
   readonly channel: Channel
-  readonly endpoint: Endpoint
+  readonly connectionCount: number
   readonly clock: FakeClock
   readonly limits: Limits
   /** What shook hands, in that order; what is gone again too. */
@@ -38,6 +46,8 @@ export interface TransportScene {
   post(body: unknown): Promise<void>
   /** The newest connection, once there are so many. */
   connected(count: number): Promise<HubConnection>
+  /** Ends all connections as a server does that goes down. */
+  shutDown(): Promise<void>
   /** Once no connection is left. */
   emptied(): Promise<void>
   close(): Promise<void>
@@ -50,12 +60,20 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   let ids = 0
   const store = new MemoryStore({ ...limits, epoch: 'epoch-1', now: () => clock.now() })
   const channel = new Channel({ store, clock, limits, createId: () => `message-${++ids}` })
-  const access = { development: false, allowedOrigins: options.allowedOrigins ?? [] }
+  const access = { development: false, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const logger = pino({ level: 'silent' })
   const connections: HubConnection[] = []
+  const roster = new Roster(limits, clock)
+  const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
+  const hub = recordConnections(new ChannelHub(channel, methods), connections)
+  const codecs = options.codecs ?? [jsonCodec]
+  const parts = { hub, codecs, limits, clock, detailedErrors: false }
   const endpoint = new Endpoint({
-    hub: recordConnections(new ChannelHub(channel), connections),
-    codecs: options.codecs ?? [jsonCodec],
+    serve: (init: ServedConnectionInit) => new HubConnection({ ...init, parts }),
+    serveEvents: (init: ServedConnectionInit) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+    keepsRequest: false,
+    transports: allTransports,
+    roster,
     limits,
     access,
     authenticate: options.authenticate ?? byName,
@@ -63,21 +81,28 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     logger,
     createId: () => `connection-${String(++ids).padStart(11, '0')}`,
   })
+  const shutDown = (): Promise<void> => {
+    endpoint.close()
+    return roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
+  }
   await channel.open()
   const server = createServer((_, response) => response.writeHead(404).end())
-  const paths = { hubPath: '/msg', apiPath: '/api/messages' }
-  attachTo(server, new Routes({ channel, endpoint, limits, access, logger, ...paths, mayPost: undefined }))
+  const endpoints = { isClosed: false, at: (path: string) => (path === '/msg' ? endpoint : undefined) }
+  const apiPath = '/api/messages'
+  attachTo(server, new Routes({ channel, endpoints, limits, access, logger, apiPath, mayPost: undefined }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}/msg`,
     port,
     channel,
-    endpoint,
+    get connectionCount() {
+      return roster.count
+    },
     clock: time,
     limits,
     connections,
-    emptied: () => until(() => endpoint.connectionCount === 0, 'no connection is left'),
+    emptied: () => until(() => roster.count === 0, 'no connection is left'),
     async post(body) {
       await channel.post([{ sender: 'Test', body }])
       await new Promise(setImmediate)
@@ -88,18 +113,24 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
       if (!connection) throw new Error('There is no connection')
       return connection
     },
-    close: () => closeAll(server, endpoint, channel, time),
+    shutDown,
+    close: () => closeAll(server, { roster, shutDown }, channel, time),
   }
 }
 
-async function closeAll(server: Server, endpoint: Endpoint, channel: Channel, time: FakeClock): Promise<void> {
+async function closeAll(
+  server: Server,
+  { roster, shutDown }: { readonly roster: Roster; readonly shutDown: () => Promise<void> },
+  channel: Channel,
+  time: FakeClock,
+): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  const left = endpoint.close()
+  const left = shutDown()
   server.closeAllConnections()
   await until(() => {
     // Who polls no more is given up in time.
     time.advance(1000)
-    return endpoint.connectionCount === 0
+    return roster.count === 0
   }, 'all connections are gone')
   await left
   await channel.close()

@@ -68,7 +68,7 @@ describe('server-sent events', () => {
       status: 400,
       text: 'Cannot terminate this connection using the DELETE endpoint.',
     })
-    expect(scene.endpoint.connectionCount).toBe(1)
+    expect(scene.connectionCount).toBe(1)
     request.destroy()
     await scene.emptied()
     expect(await ask(own, { method: 'POST', body: '{"type":7}\x1e' })).toMatchObject({

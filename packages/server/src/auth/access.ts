@@ -3,7 +3,8 @@ import { TLSSocket } from 'node:tls'
 import { ChannelError } from '../channel/channel-error.ts'
 
 export interface AccessOptions {
-  readonly allowedOrigins: readonly string[]
+  /** Whether pages of an origin other than the server's own may use it; undefined: none. */
+  readonly allowsOrigin: ((origin: string) => boolean) | undefined
   readonly development: boolean
 }
 
@@ -28,7 +29,7 @@ export function requireAccess(request: IncomingMessage, options: AccessOptions):
     }
   }
   if (origin === undefined) requireNotCrossSite(request)
-  else if (!isSameOrigin(origin, host, request) && !options.allowedOrigins.includes(origin)) {
+  else if (!isSameOrigin(origin, host, request) && !options.allowsOrigin?.(origin)) {
     throw new ChannelError(
       'origin_forbidden',
       `Pages of the origin '${clip(origin)}' may not use the channel; add it to 'allowedOrigins' if they should.`,

@@ -22,6 +22,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   body_too_large: { status: 413, retry: false, title: 'The body is too large.' },
   channel_closed: { status: 503, retry: true, title: 'The channel is closed.' },
   client_timeout: { status: 0, retry: true, title: 'The client was silent for too long.' },
+  connection_lost: { status: 0, retry: true, title: 'The connection was lost.' },
   content_type_unsupported: { status: 415, retry: false, title: 'The content type is not supported.' },
   development_only: { status: 403, retry: false, title: 'In development mode only this machine is served.' },
   history_lost: { status: 0, retry: true, title: 'What the connection had not read yet is gone from the log.' },
@@ -60,6 +61,7 @@ export type ErrorCode =
   | 'body_too_large'
   | 'channel_closed'
   | 'client_timeout'
+  | 'connection_lost'
   | 'content_type_unsupported'
   | 'development_only'
   | 'history_lost'

@@ -7,8 +7,12 @@ export class Chunk {
   /** The same of the transport for server-sent events. */
   serverSentEvent: Buffer | undefined = undefined
 
-  constructor(payload: Buffer) {
+  /** How many of its messages are of types 1 to 5, which a client that can resume counts (SIGNALR 2.11 R1). */
+  readonly countedMessages: number
+
+  constructor(payload: Buffer, countedMessages: number) {
     this.payload = payload
+    this.countedMessages = countedMessages
   }
 }
 

@@ -219,7 +219,7 @@ export class Connection implements Addressee {
     const frames = read.entries.filter((entry) => this.#isFor(entry))
     if (frames.length > 0) {
       const bytes = frames.map((entry) => encodeEntry(entry, this.#log.epoch, this.codec))
-      this.#outlet.write(new Chunk(Buffer.concat(bytes)))
+      this.#outlet.write(new Chunk(Buffer.concat(bytes), bytes.length))
     }
     this.#cursor = read.entries.at(-1)?.offset ?? this.#cursor
     if (read.entries.length === 0) this.#cursor = Math.max(this.#cursor, this.#log.start)
@@ -261,7 +261,7 @@ export class Connection implements Addressee {
     this.#toldOffset = this.#cursor
     const state: ChannelState = { epoch: this.#log.epoch, offset: this.#cursor, ...outcome }
     const data = this.codec.encode({ type: MessageType.Invocation, target: CHANNEL_STATE_TARGET, arguments: [state] })
-    this.#outlet.write(new Chunk(toBytes(data)))
+    this.#outlet.write(new Chunk(toBytes(data), 1))
   }
 
   #end(error: ChannelError): void {

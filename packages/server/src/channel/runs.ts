@@ -114,6 +114,7 @@ export class Runs {
           frames.map((frame) => frame.payload),
           bytes,
         ),
+        frames.length,
       ),
       cursor,
     }

@@ -35,7 +35,7 @@ export class Slot {
     if (this.#codec === codec && this.#frame) return this.#frame
     const known = this.#otherFrames?.get(codec)
     if (known) return known
-    const frame = new Chunk(encodeEntry(this.entry, this.#epoch, codec))
+    const frame = new Chunk(encodeEntry(this.entry, this.#epoch, codec), 1)
     if (!this.#frame) {
       this.#codec = codec
       this.#frame = frame

@@ -14,6 +14,8 @@ export interface Transport {
   readonly bufferedBytes: number
   /** Bytes that the peer has taken since the beginning: while this stands still, the peer makes no progress. */
   readonly takenBytes: number
+  /** Who is told of what comes. Called once, before anything is written. */
+  listen(listener: TransportListener): void
   /** Which of the formats is written from now on. */
   useFormat(format: 'Text' | 'Binary'): void
   /** Never waits. What is written after the end is dropped. */
@@ -32,6 +34,9 @@ export interface TransportListener {
   onData(data: string | Buffer): void
   /** All that was written has been taken. */
   onDrain(): void
-  /** The peer is gone, or the end that was asked for has come. Called once. */
-  onClose(): void
+  /**
+   * The peer is gone, or the end that was asked for has come. Called once. `isLost`: the network broke, and the peer may
+   * still be there.
+   */
+  onClose(isLost: boolean): void
 }

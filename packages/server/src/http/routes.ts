@@ -13,15 +13,28 @@ import { postMessages } from './messages.ts'
 
 export interface RoutesParts {
   readonly channel: Channel
-  readonly endpoint: Endpoint
+  readonly endpoints: EndpointTable
   readonly limits: Limits
   readonly access: AccessOptions
   readonly logger: Logger
-  /** Paths begin with a slash and end without one. */
-  readonly hubPath: string
+  /** Begins with a slash and ends without one. */
   readonly apiPath: string
   /** Whether the token may post; left out where nobody may post over HTTP. */
   readonly mayPost: ((token: string | undefined) => boolean) | undefined
+}
+
+/** What is served at which path. */
+export interface EndpointTable {
+  /** @param path in lower case */
+  at(path: string): Endpoint | undefined
+  /** Whether no more clients are taken. */
+  readonly isClosed: boolean
+}
+
+interface Asked {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly query: URLSearchParams
 }
 
 /** Which requests are the channel's, and who answers each. */
@@ -33,38 +46,29 @@ export class Routes {
     this.#parts = parts
   }
 
-  /** Answers the request if it is the channel's. @returns false, and the request untouched, where it is not */
+  /** Answers the request if it is the channel's or a hub's. @returns false, and the request untouched, where it is not */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { endpoint, hubPath, apiPath, mayPost } = this.#parts
+    const { endpoints, apiPath, mayPost } = this.#parts
     const { path, query } = parseUrl(request)
-    switch (path) {
-      case `${hubPath}/negotiate`:
-        void endpoint.negotiate(request, response, query)
-        return true
-      case `${hubPath}/serverchannel.js`:
-        void this.#answer(request, response, () => this.#script.answer(request, response))
-        return true
-      case hubPath:
-        void endpoint.request(request, response, query)
-        return true
-      case `${hubPath}/events`:
-        void endpoint.events(request, response, query)
-        return true
-      case apiPath:
-        if (!mayPost) return false
-        void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
-        return true
-      default:
-        return false
+    const endpoint = endpoints.at(path)
+    if (endpoint) {
+      void endpoint.request(request, response, query)
+      return true
     }
+    if (path === apiPath && mayPost) {
+      void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
+      return true
+    }
+    const slash = path.lastIndexOf('/')
+    return this.#handleBelow(path.slice(0, slash), path.slice(slash + 1), { request, response, query })
   }
 
   /** `/livez`: the process answers. `/readyz`: it takes posts and connections. For servers of the channel's own. */
   handleHealth(request: IncomingMessage, response: ServerResponse): boolean {
-    const { channel, endpoint } = this.#parts
+    const { channel, endpoints } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
-    const isReady = channel.isOpen && !endpoint.isClosed
+    const isReady = channel.isOpen && !endpoints.isClosed
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
     } else if (path === '/livez') send(response, 200, 'ok\n', { 'Content-Type': 'text/plain' })
@@ -72,12 +76,34 @@ export class Routes {
     return true
   }
 
-  /** Takes the upgrade if it is the channel's. @returns false, and the socket untouched, where it is not */
+  /** Takes the upgrade if it is the channel's or a hub's. @returns false, and the socket untouched, where it is not */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const { path, query } = parseUrl(request)
-    if (path !== this.#parts.hubPath) return false
-    void this.#parts.endpoint.upgrade(request, socket, head, query)
+    const endpoint = this.#parts.endpoints.at(path)
+    if (!endpoint) return false
+    void endpoint.upgrade(request, socket, head, query)
     return true
+  }
+
+  /** What is asked of a hub at a path below its own. */
+  #handleBelow(hubPath: string, name: string, { request, response, query }: Asked): boolean {
+    const endpoint = this.#parts.endpoints.at(hubPath)
+    if (!endpoint) return false
+    switch (name) {
+      case 'negotiate':
+        void endpoint.negotiate(request, response, query)
+        return true
+      case 'events':
+        if (!endpoint.hasEvents) return false
+        void endpoint.events(request, response, query)
+        return true
+      case 'serverchannel.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      default:
+        return false
+    }
   }
 
   async #post(

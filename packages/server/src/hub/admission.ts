@@ -1,6 +1,6 @@
 import { type HubMessage, MessageType } from '@serverchannel/protocol'
+import type { Limits } from '../options.ts'
 import { HubException } from './hub-exception.ts'
-import type { HubLimits } from './hub-limits.ts'
 import { invocationErrors, withDetail } from './invocation-errors.ts'
 import type { InvocationQueue } from './invocation-queue.ts'
 import type { Method } from './method-table.ts'
@@ -14,7 +14,7 @@ export function findRefusal(
   method: Method,
   queue: InvocationQueue,
   uploads: Uploads,
-  limits: HubLimits,
+  limits: Limits,
 ): string | undefined {
   const { target, streamIds = [], invocationId = '' } = message
   if (streamIds.length !== method.uploadCount) {

@@ -1,18 +1,36 @@
-import { MessageType } from '@serverchannel/protocol'
 import type { Channel } from '../channel/channel.ts'
 import type { CallMessage, Hub, HubConnection, HubSession } from './hub-connection.ts'
 
-/** The channel's own hub: a client that has shaken hands gets the channel's messages. */
+/** The channel's own hub: a client that has shaken hands gets the channel's messages, and can call its methods. */
 export class ChannelHub implements Hub {
   readonly #channel: Channel
+  readonly #methods: Hub
 
-  constructor(channel: Channel) {
+  /** @param methods what clients call, a hub like any other */
+  constructor(channel: Channel, methods: Hub) {
     this.#channel = channel
+    this.#methods = methods
   }
 
   onConnected(hubConnection: HubConnection): HubSession {
+    return new ChannelSession(hubConnection, this.#channel, this.#methods)
+  }
+}
+
+class ChannelSession implements HubSession {
+  readonly #hubConnection: HubConnection
+  readonly #channel: Channel
+  readonly #methods: Hub
+  readonly #connection: ReturnType<Channel['connect']>
+  /** Made with the client's first call: most clients only listen, and it would be half of what they take in memory. */
+  #calls: HubSession | undefined
+
+  constructor(hubConnection: HubConnection, channel: Channel, methods: Hub) {
     const { id, identity, codec, position } = hubConnection
-    const connection = this.#channel.connect({
+    this.#hubConnection = hubConnection
+    this.#channel = channel
+    this.#methods = methods
+    this.#connection = channel.connect({
       id,
       user: identity.user,
       groups: identity.groups ?? [],
@@ -20,24 +38,32 @@ export class ChannelHub implements Hub {
       outlet: hubConnection,
       position,
     })
-    return {
-      isBusy: false,
-      onMessage: (message) => answerNoMethod(hubConnection, message),
-      onDrain: () => connection.drained(),
-      onKeepAlive: () => connection.tellPosition(),
-      onClosing: () => connection.flush(),
-      onDisconnected: () => this.#channel.disconnect(connection),
-    }
   }
-}
 
-/** The hub has no methods yet: a call that waits for an answer gets .NET's words (SIGNALR 2.9), anything else none. */
-function answerNoMethod(hubConnection: HubConnection, message: CallMessage): void {
-  if (message.type !== MessageType.Invocation && message.type !== MessageType.StreamInvocation) return
-  if (!message.invocationId) return
-  hubConnection.send({
-    type: MessageType.Completion,
-    invocationId: message.invocationId,
-    error: `Failed to invoke '${message.target}' due to an error on the server. HubException: Method does not exist.`,
-  })
+  get isBusy(): boolean {
+    return this.#calls?.isBusy ?? false
+  }
+
+  onMessage(message: CallMessage): void {
+    this.#calls ??= this.#methods.onConnected(this.#hubConnection)
+    this.#calls.onMessage(message)
+  }
+
+  onDrain(): void {
+    this.#connection.drained()
+    this.#calls?.onDrain()
+  }
+
+  onKeepAlive(): boolean {
+    return this.#connection.tellPosition()
+  }
+
+  onClosing(): void {
+    this.#connection.flush()
+  }
+
+  onDisconnected(error?: Error): void {
+    this.#channel.disconnect(this.#connection)
+    this.#calls?.onDisconnected(error)
+  }
 }

@@ -1,4 +1,4 @@
-import { type HubMessage, MessageType } from '@serverchannel/protocol'
+import { MessageType } from '@serverchannel/protocol'
 import { ChannelError } from '../channel/channel-error.ts'
 import { Chunk, toBytes } from '../channel/chunk.ts'
 import { findRefusal } from './admission.ts'
@@ -131,8 +131,8 @@ export class ClientSession implements HubSession, Member, InvocationSession {
     }
   }
 
-  send(message: HubMessage): void {
-    if (this.#state !== 'ended') this.#write(new Chunk(toBytes(this.#peer.codec.encode(message))))
+  send(message: CallMessage): void {
+    if (this.#state !== 'ended') this.#write(new Chunk(toBytes(this.#peer.codec.encode(message)), 1))
   }
 
   whenTaken(): Promise<void> | undefined {
@@ -153,7 +153,7 @@ export class ClientSession implements HubSession, Member, InvocationSession {
 
   /** Whether the client is to take what it got before it gets more that it asked for. */
   get #isFull(): boolean {
-    return this.#peer.bufferedBytes >= this.parts.highWaterMarkBytes
+    return this.#peer.bufferedBytes >= this.parts.limits.highWaterMarkBytes
   }
 
   #open(): void {

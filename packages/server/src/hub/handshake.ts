@@ -16,10 +16,12 @@ export class Handshake {
   readonly #codecs: readonly Codec[]
   readonly #transport: Transport
   readonly #bytesMax: number
+  readonly #detailedErrors: boolean
   #received: Buffer = Buffer.alloc(0)
 
-  constructor(codecs: readonly Codec[], transport: Transport, bytesMax: number) {
+  constructor(codecs: readonly Codec[], transport: Transport, bytesMax: number, detailedErrors: boolean) {
     this.#codecs = codecs
+    this.#detailedErrors = detailedErrors
     this.#transport = transport
     this.#bytesMax = bytesMax
   }
@@ -41,7 +43,8 @@ export class Handshake {
       request = parseHandshakeRequest(record)
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      return { state: 'refused', answer: 'An unexpected error occurred during connection handshake.' }
+      const detail = this.#detailedErrors ? ` InvalidDataException: ${error.message}` : ''
+      return { state: 'refused', answer: `An unexpected error occurred during connection handshake.${detail}` }
     }
     const { protocol, version } = request
     const codec = this.#codecs.find(({ name }) => name === protocol.toLowerCase())

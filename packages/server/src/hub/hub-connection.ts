@@ -10,11 +10,15 @@ import {
 import { ChannelError } from '../channel/channel-error.ts'
 import { Chunk, toBytes } from '../channel/chunk.ts'
 import type { Clock } from '../channel/clock.ts'
-import type { Outlet } from '../channel/connection.ts'
-import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
+import type { CloseCode, Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { ClientReader } from './client-reader.ts'
 import { Handshake } from './handshake.ts'
+import type { CloseMessage, HubPeer, HubRequest } from './hub-peer.ts'
+import { CLOSED_WITH_ERROR } from './invocation-errors.ts'
+import { MessageIntake, type MessageTaker } from './message-intake.ts'
+import { renewed, type ServedConnection, type ServedConnectionInit } from './served-connection.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /** Hub messages that are a hub's own business, as opposed to the connection's. */
 export type CallMessage = Extract<HubMessage, { readonly type: 1 | 2 | 3 | 4 | 5 }>
@@ -35,25 +39,25 @@ export interface HubSession {
   readonly isBusy: boolean
   /** The server is about to end the connection: what is ready to be said is said before. Left out where nothing waits. */
   onClosing?(): void
-  onDisconnected(): void
+  /** With the reason, where the end is not the client's own doing. */
+  onDisconnected(error?: Error): void
 }
 
-export interface HubConnectionInit {
-  /** Public id. */
-  readonly id: string
-  readonly identity: Identity
-  /** Where the client left off: see ConnectRequest. */
-  readonly position: Position | null | undefined
-  readonly transport: Transport
+/** What all connections of a hub share. */
+export interface HubConnectionParts {
   readonly hub: Hub
   /** What the handshake may choose from. */
   readonly codecs: readonly Codec[]
   readonly limits: Limits
   readonly clock: Clock
-  /** Told why it ends, once; undefined where the client left. */
-  readonly onEnd: (connection: HubConnection, error: ChannelError | undefined) => void
-  /** Told once, when its transport is gone too. */
-  readonly onGone: (connection: HubConnection) => void
+  /** Tells clients what was wrong with what they sent. */
+  readonly detailedErrors: boolean
+}
+
+export interface HubConnectionInit extends ServedConnectionInit {
+  readonly parts: HubConnectionParts
+  /** Opens without a handshake, in this codec: for a client that only listens. */
+  readonly codec?: Codec
 }
 
 /**
@@ -62,45 +66,53 @@ export interface HubConnectionInit {
  */
 type HubConnectionState = 'handshake' | 'open' | 'closing' | 'closed'
 
-export class HubConnection implements TransportListener, Outlet {
+export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   readonly id: string
   readonly position: Position | null | undefined
   readonly #init: HubConnectionInit
+  readonly #parts: HubConnectionParts
   readonly #transport: Transport
   #identity: Identity
   #state: HubConnectionState = 'handshake'
   #codec: Codec = jsonCodec
   #handshake: Handshake | undefined
-  #reader: ClientReader | undefined
+  #intake: MessageIntake | undefined
   #session: HubSession | undefined
-  /** Messages of the last data that were more than one turn takes. */
-  #backlog: Generator<HubMessage, void, undefined> | undefined
-  /** Whether the backlog waits for the client to take its answers. */
-  #isHeld = false
-  #waiting: (string | Buffer)[] = []
+  /** Why nothing is read of the client: what it sent is too much for one turn, or its hub has enough. */
+  #isIntakeHeld = false
+  #isPaused = false
   readonly #openedAt: number
   #sentAt: number
   #receivedAt: number
   #hasPinged = false
-  /** When the peer was last seen to take something, or had nothing to take. */
-  #progressAt: number
-  #takenBytes = 0
+  readonly #stallWatch: StallWatch
 
   constructor(init: HubConnectionInit) {
+    const { parts, transport, identity, id, position } = init
     this.#init = init
-    this.#transport = init.transport
-    this.#identity = init.identity
-    this.id = init.id
-    this.position = init.position
-    this.#openedAt = this.#sentAt = this.#receivedAt = this.#progressAt = init.clock.now()
+    this.#parts = parts
+    this.#transport = transport
+    this.#identity = identity
+    this.id = id
+    this.position = position
+    this.#openedAt = this.#sentAt = this.#receivedAt = parts.clock.now()
+    this.#stallWatch = new StallWatch(transport, this.#openedAt)
   }
 
   get codec(): Codec {
     return this.#codec
   }
 
+  get request(): HubRequest {
+    return this.#init.request
+  }
+
   get state(): HubConnectionState {
     return this.#state
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
   }
 
   get identity(): Identity {
@@ -111,46 +123,46 @@ export class HubConnection implements TransportListener, Outlet {
     return this.#transport.bufferedBytes
   }
 
-  /** A client that shows who it is with each of its requests may show a newer proof of the same (SIGNALR L4). */
+  start(): void {
+    const { codec } = this.#init
+    if (codec && this.#state === 'handshake') this.#open(codec)
+  }
+
   renew(identity: Identity): void {
-    this.#identity = { ...identity, ...(this.#identity.user === undefined ? {} : { user: this.#identity.user }) }
+    this.#identity = renewed(identity, this.#identity)
   }
 
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
-    this.#sentAt = this.#init.clock.now()
+    this.#sentAt = this.#parts.clock.now()
     this.#transport.write(chunk)
   }
 
-  /** Says something to the client. What is said after the end is dropped. */
-  send(message: HubMessage): void {
-    this.write(new Chunk(toBytes(this.#codec.encode(message))))
-  }
-
-  /** Opens it without a handshake, in this codec: for a client that only listens. */
-  openAs(codec: Codec): void {
-    if (this.#state === 'handshake') this.#open(codec)
-  }
-
   onData(data: string | Buffer): void {
-    this.#receivedAt = this.#init.clock.now()
+    this.#receivedAt = this.#parts.clock.now()
     if (this.#state === 'handshake') this.#shakeHands(data)
-    else if (this.#state === 'open') this.#receive(data)
+    else if (this.#state === 'open') this.#intake?.receive(data)
   }
 
   onDrain(): void {
-    if (this.#backlog && this.#isHeld) this.#continue()
+    this.#intake?.onDrain()
     this.#session?.onDrain()
   }
 
-  onClose(): void {
+  onClose(isLost: boolean): void {
     if (this.#state === 'closed') return
-    if (this.#state !== 'closing') this.#leave(undefined)
+    if (this.#state !== 'closing') {
+      this.#leave(
+        undefined,
+        isLost
+          ? new ChannelError('connection_lost', 'The network broke, and the client did not come back.')
+          : undefined,
+      )
+    }
     this.#state = 'closed'
     this.#init.onGone(this)
   }
 
-  /** Ends the connection and says why; the client comes back by itself where the error's kind allows that. */
   close(error: ChannelError): void {
     switch (this.#state) {
       case 'handshake':
@@ -158,7 +170,7 @@ export class HubConnection implements TransportListener, Outlet {
         break
       case 'open':
         this.#session?.onClosing?.()
-        this.send({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
+        this.#say({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
         break
       case 'closing':
       case 'closed':
@@ -169,9 +181,24 @@ export class HubConnection implements TransportListener, Outlet {
     this.#end(closeCode(error), error)
   }
 
-  /** To be called about once a second: what time has brought. */
+  end(message: CloseMessage): void {
+    if (this.#state !== 'open') return
+    this.#say(message)
+    this.#end(1000, undefined)
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#updateReading()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#updateReading()
+  }
+
   tick(now: number): void {
-    const { limits } = this.#init
+    const { limits } = this.#parts
     if (this.#state === 'handshake') {
       if (now - this.#openedAt < limits.handshakeTimeoutMs) return
       this.close(new ChannelError('client_timeout', 'The handshake did not come in time.'))
@@ -181,112 +208,12 @@ export class HubConnection implements TransportListener, Outlet {
     const { expiresAt } = this.#identity
     if (expiresAt !== undefined && now >= expiresAt) {
       this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
-    } else if (this.#isStalled(now)) {
+    } else if (this.#stallWatch.stalledMs(now) >= limits.stalledReaderMs) {
       this.close(new ChannelError('reader_stalled', `The client took nothing for ${limits.stalledReaderMs} ms.`))
     } else if (this.#transport.hasKeepAlive) this.#keepAlive(now)
   }
 
-  #keepAlive(now: number): void {
-    const { clientTimeoutMs, keepAliveIntervalMs } = this.#init.limits
-    if (this.#hasPinged && !this.#session?.isBusy && now - this.#receivedAt >= clientTimeoutMs) {
-      this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
-    } else if (now - this.#sentAt >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
-      this.send({ type: MessageType.Ping })
-    }
-  }
-
-  #shakeHands(data: string | Buffer): void {
-    const { codecs, limits } = this.#init
-    this.#handshake ??= new Handshake(codecs, this.#transport, limits.handshakeBytesMax)
-    const outcome = this.#handshake.take(data)
-    switch (outcome.state) {
-      case 'waiting':
-        return
-      case 'refused':
-        this.#answerHandshake(outcome.answer)
-        this.#end(1000, new ChannelError('protocol_broken', outcome.answer))
-        return
-      case 'done':
-        this.#transport.useFormat(outcome.codec.transferFormat)
-        this.#answerHandshake()
-        this.#open(outcome.codec)
-        if (outcome.rest.length > 0) this.#receive(outcome.rest)
-        return
-      default:
-        outcome satisfies never
-    }
-  }
-
-  #answerHandshake(error?: string): void {
-    this.#transport.write(new Chunk(toBytes(encodeHandshakeResponse(error === undefined ? {} : { error }))))
-  }
-
-  #open(codec: Codec): void {
-    const { receivedMessageBytesMax: messageBytesMax, depthMax } = this.#init.limits
-    this.#handshake = undefined
-    this.#codec = codec
-    this.#state = 'open'
-    this.#sentAt = this.#init.clock.now()
-    this.#reader = new ClientReader(codec, { messageBytesMax, depthMax })
-    try {
-      this.#session = this.#init.hub.onConnected(this)
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  #receive(data: string | Buffer): void {
-    if (this.#backlog) this.#waiting.push(data)
-    else if (this.#reader) this.#process(this.#reader.read(data))
-  }
-
-  /**
-   * Handles messages until there are no more, until the turn's share is done (then the rest waits for the next), or
-   * until the client doesn't take its answers (then the rest waits until it does).
-   */
-  #process(messages: Generator<HubMessage, void, undefined>): void {
-    const { receivedMessagesPerTurn, highWaterMarkBytes } = this.#init.limits
-    let left = receivedMessagesPerTurn
-    try {
-      while (this.#state === 'open') {
-        if (left-- === 0 || this.#transport.bufferedBytes >= highWaterMarkBytes) {
-          this.#hold(messages)
-          return
-        }
-        const next = messages.next()
-        if (next.done) break
-        this.#handle(next.value)
-      }
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) {
-        this.#fail(error)
-        return
-      }
-      const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
-      // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
-      this.send({ type: MessageType.Close, error: CLOSED_WITH_ERROR, allowReconnect: true })
-      this.#end(1000, new ChannelError(code, error.message, { cause: error }))
-    }
-  }
-
-  /** Takes nothing more from the client until the rest of what it sent is handled. */
-  #hold(messages: Generator<HubMessage, void, undefined>): void {
-    this.#backlog = messages
-    this.#isHeld = this.#transport.bufferedBytes >= this.#init.limits.highWaterMarkBytes
-    this.#transport.pause()
-    if (!this.#isHeld) this.#init.clock.soon(() => this.#continue())
-  }
-
-  #continue(): void {
-    const messages = this.#backlog
-    this.#backlog = undefined
-    this.#isHeld = false
-    if (messages) this.#process(messages)
-    while (!this.#backlog && this.#waiting.length > 0) this.#receive(this.#waiting.shift() ?? '')
-    if (!this.#backlog) this.#transport.resume()
-  }
-
-  #handle(message: HubMessage): void {
+  takeMessage(message: HubMessage): void {
     switch (message.type) {
       case MessageType.Ping:
         this.#hasPinged = true
@@ -310,36 +237,106 @@ export class HubConnection implements TransportListener, Outlet {
     }
   }
 
+  intakeFailed(error: unknown): void {
+    if (!(error instanceof ProtocolError)) {
+      this.#fail(error)
+      return
+    }
+    const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
+    // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
+    const said = this.#parts.detailedErrors
+      ? `${CLOSED_WITH_ERROR} InvalidDataException: ${error.message}`
+      : CLOSED_WITH_ERROR
+    this.#say({ type: MessageType.Close, error: said, allowReconnect: true })
+    this.#end(1000, new ChannelError(code, error.message, { cause: error }))
+  }
+
+  intakeHeld(isHeld: boolean): void {
+    this.#isIntakeHeld = isHeld
+    this.#updateReading()
+  }
+
+  #updateReading(): void {
+    if (this.#state === 'open' && (this.#isIntakeHeld || this.#isPaused)) this.#transport.pause()
+    else this.#transport.resume()
+  }
+
+  #keepAlive(now: number): void {
+    const { clientTimeoutMs, keepAliveIntervalMs } = this.#parts.limits
+    if (this.#hasPinged && !this.#session?.isBusy && now - this.#receivedAt >= clientTimeoutMs) {
+      this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
+    } else if (now - this.#sentAt >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
+      this.#say({ type: MessageType.Ping })
+    }
+  }
+
+  #shakeHands(data: string | Buffer): void {
+    const { codecs, limits, detailedErrors } = this.#parts
+    this.#handshake ??= new Handshake(codecs, this.#transport, limits.handshakeBytesMax, detailedErrors)
+    const outcome = this.#handshake.take(data)
+    switch (outcome.state) {
+      case 'waiting':
+        return
+      case 'refused':
+        this.#answerHandshake(outcome.answer)
+        this.#end(1000, new ChannelError('protocol_broken', outcome.answer))
+        return
+      case 'done':
+        this.#transport.useFormat(outcome.codec.transferFormat)
+        this.#answerHandshake()
+        this.#open(outcome.codec)
+        if (outcome.rest.length > 0) this.#intake?.receive(outcome.rest)
+        return
+      default:
+        outcome satisfies never
+    }
+  }
+
+  #answerHandshake(error?: string): void {
+    this.#transport.write(new Chunk(toBytes(encodeHandshakeResponse(error === undefined ? {} : { error })), 0))
+  }
+
+  /** Says something of the connection's own: of the types that a client which can resume does not count. */
+  #say(message: Extract<HubMessage, { readonly type: 6 | 7 }>): void {
+    this.write(new Chunk(toBytes(this.#codec.encode(message)), 0))
+  }
+
+  #open(codec: Codec): void {
+    const { limits, clock, hub } = this.#parts
+    const { receivedMessageBytesMax: messageBytesMax, depthMax } = limits
+    this.#handshake = undefined
+    this.#codec = codec
+    this.#state = 'open'
+    this.#sentAt = clock.now()
+    this.#intake = new MessageIntake(new ClientReader(codec, { messageBytesMax, depthMax }), this, this.#parts)
+    try {
+      this.#session = hub.onConnected(this)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   /** What the hub fails in ends the connection that it was for, and no other: a client must not be able to end the process. */
   #fail(cause: unknown): void {
     this.close(new ChannelError('internal', 'Something went wrong inside the server; its log says what.', { cause }))
   }
 
-  #isStalled(now: number): boolean {
-    const { bufferedBytes, takenBytes } = this.#transport
-    if (bufferedBytes === 0 || takenBytes !== this.#takenBytes) this.#progressAt = now
-    this.#takenBytes = takenBytes
-    return now - this.#progressAt >= this.#init.limits.stalledReaderMs
-  }
-
   #end(code: CloseCode, error: ChannelError | undefined): void {
-    this.#leave(error)
+    this.#leave(error, error)
     this.#state = 'closing'
     this.#transport.resume()
     this.#transport.close(code)
   }
 
-  #leave(error: ChannelError | undefined): void {
-    this.#waiting = []
-    this.#backlog = undefined
+  /** @param reason what the hub is told, which the log need not be: a network that broke is nothing to look into */
+  #leave(error: ChannelError | undefined, reason: ChannelError | undefined): void {
+    this.#intake?.stop()
     const session = this.#session
     this.#session = undefined
-    session?.onDisconnected()
+    session?.onDisconnected(reason)
     this.#init.onEnd(this, error)
   }
 }
-
-const CLOSED_WITH_ERROR = 'Connection closed with an error.'
 
 /** A timeout is said in .NET's words; what .NET has no words for begins with the error's code. */
 function describeClose(error: ChannelError): string {

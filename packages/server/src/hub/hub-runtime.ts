@@ -7,15 +7,12 @@ import type { HubContract } from './hub-contract.ts'
 import type { HubDefinition } from './hub-definition.ts'
 import { HubDirectory } from './hub-directory.ts'
 import { createHubGroups, type HubGroups } from './hub-groups.ts'
-import { type HubLimits, resolveHubLimits } from './hub-limits.ts'
 import type { HubPeer } from './hub-peer.ts'
 import type { SessionParts } from './session-parts.ts'
 
 export interface HubRuntimeParts {
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'highWaterMarkBytes'>
-  /** Bounds that are not to be the defaults. */
-  readonly hubLimits?: Partial<HubLimits>
+  readonly limits: Limits
   /** Told of each error of the application's code that no HubException said to the client. What it throws is dropped. */
   readonly onError: (error: unknown, where: string) => void
 }
@@ -24,7 +21,6 @@ export interface HubRuntimeParts {
  * Serves a hub: the calls, streams and answers of its clients, in one process. It has no sockets and no timer of its own,
  * and nothing that the application's methods do or throw leaves it.
  *
- * @throws RangeError where a bound is out of its range
  * @example
  * const runtime = new HubRuntime(chat, { clock, limits, onError: (err, where) => logger.error({ err, where }, 'hub') })
  * runtime.clients.group('sales').send('Said', 'server', 'hello')
@@ -37,9 +33,8 @@ export class HubRuntime<Contract extends HubContract> {
   readonly #parts: SessionParts
   #invocationCount = 0
 
-  constructor(definition: HubDefinition<Contract>, { clock, limits, hubLimits, onError }: HubRuntimeParts) {
-    const resolved = resolveHubLimits(hubLimits)
-    this.#directory = new HubDirectory(resolved.connectionGroupsMax)
+  constructor(definition: HubDefinition<Contract>, { clock, limits, onError }: HubRuntimeParts) {
+    this.#directory = new HubDirectory(limits.connectionGroupsMax)
     this.clients = createHubClients(this.#directory)
     this.groups = createHubGroups(this.#directory)
     this.#parts = {
@@ -48,8 +43,7 @@ export class HubRuntime<Contract extends HubContract> {
       clients: this.clients,
       directory: this.#directory,
       groups: this.groups,
-      limits: resolved,
-      highWaterMarkBytes: limits.highWaterMarkBytes,
+      limits,
       clock,
       createInvocationId: () => `s${++this.#invocationCount}`,
       report: (error, where) => {

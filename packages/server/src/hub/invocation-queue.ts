@@ -1,5 +1,5 @@
 import { MessageType } from '@serverchannel/protocol'
-import type { HubLimits } from './hub-limits.ts'
+import type { Limits } from '../options.ts'
 import type { Invocation } from './invocation.ts'
 
 /**
@@ -7,7 +7,7 @@ import type { Invocation } from './invocation.ts'
  * with streams run beside them, so that a long stream holds nothing up. Source: SIGNALR 1, 2.11 T1.
  */
 export class InvocationQueue {
-  readonly #limits: HubLimits
+  readonly #limits: Limits
   readonly #isHeld: () => boolean
   /** Every one that has come and is not over. */
   readonly #all = new Set<Invocation>()
@@ -17,7 +17,7 @@ export class InvocationQueue {
   #isStarting = false
 
   /** @param isHeld whether none is to be started, because the client doesn't take its answers */
-  constructor(limits: HubLimits, isHeld: () => boolean) {
+  constructor(limits: Limits, isHeld: () => boolean) {
     this.#limits = limits
     this.#isHeld = isHeld
   }

@@ -1,5 +1,6 @@
 import { type HubMessage, MessageType } from '@serverchannel/protocol'
 import { ArgumentsError, bindArguments } from './arguments.ts'
+import type { CallMessage } from './hub-connection.ts'
 import type { HubContext } from './hub-context.ts'
 import type { HubContract } from './hub-contract.ts'
 import { isHubException } from './hub-exception.ts'
@@ -15,7 +16,7 @@ export type InvocationMessage = Extract<HubMessage, { readonly type: 1 | 4 }>
 export interface InvocationSession {
   readonly parts: Pick<SessionParts, 'limits' | 'clock' | 'definition' | 'report'>
   /** @throws where it can't be encoded */
-  send(message: HubMessage): void
+  send(message: CallMessage): void
   whenTaken(): Promise<void> | undefined
   createContext(invocation: Invocation): HubContext<HubContract>
   /** It is over, answered or not. Called once. */

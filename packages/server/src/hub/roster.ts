@@ -1,7 +1,7 @@
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock, Timer } from '../channel/clock.ts'
 import type { Limits } from '../options.ts'
-import type { HubConnection } from './hub-connection.ts'
+import type { ServedConnection } from './served-connection.ts'
 
 const HEARTBEAT_MS = 1000
 
@@ -13,28 +13,32 @@ export interface Seat {
   release(): void
 }
 
-/** All connections of a hub: how many there may be, and the one timer that watches over them. */
+/** All connections of a process, of whatever hub: how many there may be, and the one timer that watches over them. */
 export class Roster {
   readonly #limits: Limits
   readonly #clock: Clock
-  readonly #connections = new Set<HubConnection>()
+  readonly #connections = new Set<ServedConnection>()
   readonly #byAddress = new Map<string, number>()
   readonly #byUser = new Map<string, number>()
-  readonly #onBeat: (now: number) => void
+  readonly #onBeat: ((now: number) => void)[] = []
   #seats = 0
   readonly #timer: Timer
   #emptied: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
 
-  constructor(limits: Limits, clock: Clock, onBeat: (now: number) => void) {
+  constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    this.#onBeat = onBeat
     this.#timer = clock.every(HEARTBEAT_MS, () => this.#beat())
   }
 
   get count(): number {
     return this.#connections.size
+  }
+
+  /** Runs it with each beat, about once a second, as long as the roster is open. */
+  onBeat(run: (now: number) => void): void {
+    this.#onBeat.push(run)
   }
 
   /** @throws ChannelError `too_many_connections` */
@@ -68,11 +72,11 @@ export class Roster {
     }
   }
 
-  add(connection: HubConnection): void {
+  add(connection: ServedConnection): void {
     this.#connections.add(connection)
   }
 
-  remove(connection: HubConnection): void {
+  remove(connection: ServedConnection): void {
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
@@ -91,7 +95,7 @@ export class Roster {
   #beat(): void {
     const now = this.#clock.now()
     for (const connection of this.#connections) connection.tick(now)
-    this.#onBeat(now)
+    for (const run of this.#onBeat) run(now)
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Clock } from '../channel/clock.ts'
+import type { Limits } from '../options.ts'
 import type { HubClients } from './hub-clients.ts'
 import type { HubContract } from './hub-contract.ts'
 import type { HubDefinition } from './hub-definition.ts'
 import type { HubDirectory } from './hub-directory.ts'
 import type { HubGroups } from './hub-groups.ts'
-import type { HubLimits } from './hub-limits.ts'
 
 /** What all sessions of a hub share. */
 export interface SessionParts {
@@ -12,9 +12,7 @@ export interface SessionParts {
   readonly directory: HubDirectory
   readonly clients: HubClients<HubContract['client']>
   readonly groups: HubGroups
-  readonly limits: HubLimits
-  /** A stream goes on only below this many bytes that its client has not taken. */
-  readonly highWaterMarkBytes: number
+  readonly limits: Limits
   readonly clock: Clock
   /** Ids of calls of clients: `s1`, `s2`, … */
   readonly createInvocationId: () => string

@@ -16,7 +16,7 @@ export class SharedCall {
     if (this.#chunks.has(codec)) return this.#chunks.get(codec)
     let chunk: Chunk | undefined
     try {
-      chunk = new Chunk(toBytes(codec.encode(this.#message)))
+      chunk = new Chunk(toBytes(codec.encode(this.#message)), 1)
     } catch (error) {
       this.#failure ??= { error }
     }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../channel/clock.ts'
+import type { Limits } from '../options.ts'
 import { HubException } from './hub-exception.ts'
-import type { HubLimits } from './hub-limits.ts'
 import { Upload } from './upload.ts'
 import type { Validator } from './validator.ts'
 
@@ -10,14 +10,14 @@ import type { Validator } from './validator.ts'
  * after a while.
  */
 export class Uploads {
-  readonly #limits: HubLimits
+  readonly #limits: Limits
   readonly #clock: Clock
   readonly #onChange: () => void
   readonly #uploads = new Map<string, Upload>()
   #timer: Timer | undefined
 
   /** @param onChange told when it may have become full, or have room again */
-  constructor(limits: HubLimits, clock: Clock, onChange: () => void) {
+  constructor(limits: Limits, clock: Clock, onChange: () => void) {
     this.#limits = limits
     this.#clock = clock
     this.#onChange = onChange

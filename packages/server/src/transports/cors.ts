@@ -12,8 +12,8 @@ const PREFLIGHT_AGE_S = 600
  */
 export function allowOrigin(request: IncomingMessage, response: ServerResponse, access: AccessOptions): boolean {
   const { origin } = request.headers
-  if (access.allowedOrigins.length > 0) response.setHeader('Vary', 'Origin')
-  if (origin !== undefined && access.allowedOrigins.includes(origin)) {
+  if (access.allowsOrigin) response.setHeader('Vary', 'Origin')
+  if (origin !== undefined && access.allowsOrigin?.(origin)) {
     response.setHeader('Access-Control-Allow-Origin', origin)
     response.setHeader('Access-Control-Allow-Credentials', 'true')
   }

@@ -1,29 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Codec, type Position, parsePosition } from '@serverchannel/protocol'
+import { type Position, parsePosition } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { type AccessOptions, requireAccess } from '../auth/access.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
-import type { Transport } from '../channel/transport.ts'
-import { type Hub, HubConnection } from '../hub/hub-connection.ts'
-import { Roster, type Seat } from '../hub/roster.ts'
+import type { Roster, Seat } from '../hub/roster.ts'
+import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
 import type { Authenticate, Identity, Limits } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from './answer.ts'
 import { Authenticator } from './authenticator.ts'
+import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
-import { eventStreamCodec } from './event-stream-codec.ts'
 import type { HttpConnection } from './http-connection.ts'
-import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
-import { findIgnoringCase, HttpConnections } from './negotiate.ts'
+import { LongPollingTransport } from './long-polling.ts'
+import { findIgnoringCase, HttpConnections, type TransportName } from './negotiate.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
-import { WebSocketAcceptor } from './websocket.ts'
 
 export interface EndpointParts {
-  readonly hub: Hub
-  readonly codecs: readonly Codec[]
+  /** Makes the connections of clients that have come. */
+  readonly serve: (init: ServedConnectionInit) => ServedConnection
+  /** The same for those who only listen, to a plain event stream; left out where there is none. */
+  readonly serveEvents?: (init: ServedConnectionInit) => ServedConnection
+  /** Whether connections keep the request that opened them: it takes about 2 KB of each. */
+  readonly keepsRequest: boolean
+  readonly transports: readonly TransportName[]
+  readonly roster: Roster
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
@@ -32,50 +36,28 @@ export interface EndpointParts {
   readonly createId: () => string
 }
 
-/** A client at the moment its transport opens. */
-interface Arrival {
-  readonly id: string
-  readonly identity: Identity
-  readonly position: Position | null | undefined
-  readonly seat: Seat
-  /** Where the client negotiated. */
-  readonly http: HttpConnection | undefined
-}
-
-/** A request of a client that negotiated, which may open its transport. */
-interface Opening {
-  readonly request: IncomingMessage
-  readonly query: URLSearchParams
-  readonly identity: Identity
-}
-
 const CHANGED_TRANSPORT = 'Cannot change transports mid-connection'
 const PLAIN = { 'Content-Type': 'text/plain' }
 
-/** A hub on HTTP: who may connect, negotiation, and the transports. Source: SIGNALR 2.1 to 2.6. */
+/** What is served at one path: who may connect, negotiation, and the transports. Source: SIGNALR 2.1 to 2.6. */
 export class Endpoint {
   readonly #parts: EndpointParts
   readonly #authenticator: Authenticator
   readonly #connections: HttpConnections
-  readonly #roster: Roster
-  readonly #acceptor: WebSocketAcceptor
+  readonly #carriers: Carriers
   #isClosed = false
 
   constructor(parts: EndpointParts) {
-    const { limits, clock, createId } = parts
     this.#parts = parts
     this.#authenticator = new Authenticator(parts)
-    this.#connections = new HttpConnections(limits, clock, createId)
-    this.#roster = new Roster(limits, clock, (now) => this.#connections.tick(now))
-    this.#acceptor = new WebSocketAcceptor(limits)
+    this.#connections = new HttpConnections(parts)
+    this.#carriers = new Carriers(parts, this.#connections)
+    parts.roster.onBeat((now) => this.#connections.tick(now))
   }
 
-  get connectionCount(): number {
-    return this.#roster.count
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
+  /** Whether it can be listened to as a plain event stream: the channel can. */
+  get hasEvents(): boolean {
+    return this.#parts.serveEvents !== undefined
   }
 
   /** `POST {hub}/negotiate` */
@@ -106,15 +88,18 @@ export class Endpoint {
       const identity = await this.#authenticator.identify(request)
       seat.assign(identity.user)
       if (response.destroyed) return
-      const transport = this.#createEventStream(response, true)
-      const arrival = { id: this.#parts.createId(), identity, position, seat, http: undefined }
-      const connection = this.#createConnection(transport, arrival)
-      transport.listen(connection)
-      connection.openAs(eventStreamCodec)
+      this.#carriers.openPlainEvents(response, {
+        id: this.#parts.createId(),
+        identity,
+        position,
+        seat,
+        request,
+        http: undefined,
+      })
     })
   }
 
-  /** Any other request to the hub's path that is no upgrade: server-sent events, long polling, and what clients send there. */
+  /** Any other request to the path that is no upgrade: server-sent events, long polling, and what clients send there. */
   request(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     return this.#answer(request, response, async () => {
       const { method } = request
@@ -136,16 +121,14 @@ export class Endpoint {
         return
       }
       requireSameUser(http, identity)
-      http.hubConnection?.renew(identity)
+      http.connection?.renew(identity)
       if (method === 'POST') await this.#receive(http, request, response)
       else if (method === 'DELETE') leave(http, response)
-      else if (request.headers.accept?.includes('text/event-stream')) {
-        this.#openEvents(http, { request, query, identity }, response)
-      } else this.#poll(http, { request, query, identity }, response)
+      else this.#carry(http, { request, query, identity }, response)
     })
   }
 
-  /** An upgrade request to the hub's path. */
+  /** An upgrade request to the path. */
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, query: URLSearchParams): Promise<void> {
     // Until ws takes over nobody else listens: an error without a listener would end the process.
     const onError = (): void => {
@@ -155,6 +138,10 @@ export class Endpoint {
     let seat: Seat | undefined
     try {
       requireAccess(request, this.#parts.access)
+      if (!this.#parts.transports.includes('WebSockets')) {
+        answerUpgrade(socket, 404, PLAIN['Content-Type'], notSupported('WebSockets'))
+        return
+      }
       seat = this.#seat(request)
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
@@ -181,8 +168,8 @@ export class Endpoint {
       if (http) this.#connections.opened(http)
       http?.open('WebSockets')
       socket.off('error', onError)
-      const arrival = { id: http?.id ?? this.#parts.createId(), identity, position, seat, http }
-      this.#acceptWebSocket(request, socket, head, arrival)
+      const id = http?.id ?? this.#parts.createId()
+      this.#carriers.openWebSocket(socket, head, { id, identity, position, seat, request, http })
     } catch (error) {
       seat?.release()
       refuseUpgrade(socket, toChannelError(error))
@@ -190,68 +177,29 @@ export class Endpoint {
     }
   }
 
-  /** Says to all clients that they may come back later, and takes no more. Ends when they are gone, within a bounded time. Idempotent. */
-  close(): Promise<void> {
+  /** Takes no more clients. Those that are there are the roster's to close. Idempotent. */
+  close(): void {
     this.#isClosed = true
-    return this.#roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
   }
 
-  #acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival): void {
-    // Also where ws refuses the upgrade, and never opens: then the socket ends without a connection.
-    socket.once('close', () => {
-      arrival.seat.release()
-      if (arrival.http) this.#connections.gone(arrival.http)
-    })
-    this.#acceptor.accept(request, socket, head, (transport) => this.#createConnection(transport, arrival))
-  }
-
-  #openEvents(http: HttpConnection, opening: Opening, response: ServerResponse): void {
-    if (http.carrier instanceof ServerSentEventsTransport) {
-      send(response, 409, '', PLAIN)
-      return
-    }
-    if (http.carrier) {
-      send(response, 400, CHANGED_TRANSPORT, PLAIN)
-      return
-    }
-    this.#openCarrier(http, opening, this.#createEventStream(response, false))
-  }
-
-  #poll(http: HttpConnection, opening: Opening, response: ServerResponse): void {
-    if (http.carrier instanceof LongPollingTransport) {
-      http.carrier.poll(response)
-      return
-    }
-    if (http.carrier) {
-      send(response, 400, CHANGED_TRANSPORT, PLAIN)
-      return
-    }
-    const { clock, limits } = this.#parts
-    const { pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs } = limits
-    const onEnd = (): void => this.#connections.gone(http)
-    const carrier = new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs, onEnd })
-    this.#openCarrier(http, opening, carrier)
-    // The first poll is answered at once: the client learns from it that the transport works (L1).
-    send(response, 200, '', { ...POLL_HEADERS, 'Content-Type': 'application/octet-stream' })
-  }
-
-  #openCarrier(
-    http: HttpConnection,
-    { request, query, identity }: Opening,
-    carrier: ServerSentEventsTransport | LongPollingTransport,
-  ): void {
-    const position = parsePositionParameter(query)
-    const seat = this.#seat(request)
-    try {
-      seat.assign(identity.user)
-    } catch (error) {
-      seat.release()
-      throw error
-    }
-    const connection = this.#createConnection(carrier, { id: http.id, identity, position, seat, http })
-    this.#connections.opened(http)
-    carrier.listen(connection)
-    http.open(carrier, connection)
+  /** A GET of a client that negotiated: it opens its transport, or polls. */
+  #carry(http: HttpConnection, { request, query, identity }: Opening, response: ServerResponse): void {
+    const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling'
+    const { carrier } = http
+    if (!this.#parts.transports.includes(name)) send(response, 404, notSupported(name), PLAIN)
+    else if (!carrier) {
+      const position = parsePositionParameter(query)
+      const seat = this.#seat(request)
+      try {
+        seat.assign(identity.user)
+      } catch (error) {
+        seat.release()
+        throw error
+      }
+      this.#carriers.open(name, response, { id: http.id, identity, position, seat, request, http })
+    } else if (carrier instanceof LongPollingTransport && name === 'LongPolling') carrier.poll(response)
+    else if (carrier instanceof ServerSentEventsTransport && name === 'ServerSentEvents') send(response, 409, '', PLAIN)
+    else send(response, 400, CHANGED_TRANSPORT, PLAIN)
   }
 
   async #receive(http: HttpConnection, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -264,43 +212,9 @@ export class Endpoint {
     send(response, 200, '', PLAIN)
   }
 
-  #createEventStream(response: ServerResponse, isRaw: boolean): ServerSentEventsTransport {
-    const { clock, limits } = this.#parts
-    return new ServerSentEventsTransport(response, { clock, closeTimeoutMs: limits.closeTimeoutMs, isRaw })
-  }
-
-  #createConnection(transport: Transport, { id, identity, position, seat, http }: Arrival): HubConnection {
-    const { limits, clock, hub, codecs, logger } = this.#parts
-    const connection = new HubConnection({
-      id,
-      identity,
-      position,
-      transport,
-      hub,
-      codecs,
-      limits,
-      clock,
-      onGone: (gone) => {
-        this.#roster.remove(gone)
-        seat.release()
-        // Who polls still has to learn it: then the transport says when nobody needs to any more.
-        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
-      },
-      onEnd: (ended, error) => {
-        if (!error) return
-        const { code, message, cause } = error
-        const details = { code, connection: ended.id, user: ended.identity.user }
-        if (code === 'internal' || code === 'store_failed') logger.error({ ...details, err: cause ?? error }, message)
-        else logger.info(details, message)
-      },
-    })
-    this.#roster.add(connection)
-    return connection
-  }
-
   #seat(request: IncomingMessage): Seat {
     this.#requireOpen()
-    return this.#roster.reserve(request.socket.remoteAddress ?? '')
+    return this.#parts.roster.reserve(request.socket.remoteAddress ?? '')
   }
 
   #requireOpen(): void {
@@ -323,6 +237,18 @@ export class Endpoint {
   #logError(error: unknown): void {
     if (!(error instanceof ChannelError)) this.#parts.logger.error({ err: error }, 'A request to the hub failed')
   }
+}
+
+/** A request of a client that negotiated. */
+interface Opening {
+  readonly request: IncomingMessage
+  readonly query: URLSearchParams
+  readonly identity: Identity
+}
+
+/** In .NET's words (SIGNALR 2.2 H2). */
+function notSupported(transport: TransportName): string {
+  return `${transport} transport not supported by this end point type`
 }
 
 function leave({ carrier }: HttpConnection, response: ServerResponse): void {

@@ -1,5 +1,5 @@
 import { ChannelError } from '../channel/channel-error.ts'
-import type { HubConnection } from '../hub/hub-connection.ts'
+import type { ServedConnection } from '../hub/served-connection.ts'
 import type { Identity } from '../options.ts'
 import type { LongPollingTransport } from './long-polling.ts'
 import type { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -29,7 +29,7 @@ export class HttpConnection {
   #early: Buffer[] = []
   #earlyBytes = 0
   #carrier: Carrier | undefined
-  #hubConnection: HubConnection | undefined
+  #connection: ServedConnection | undefined
   #posts: Promise<void> = Promise.resolve()
 
   constructor(init: HttpConnectionInit) {
@@ -45,13 +45,13 @@ export class HttpConnection {
     return this.#carrier
   }
 
-  get hubConnection(): HubConnection | undefined {
-    return this.#hubConnection
+  get connection(): ServedConnection | undefined {
+    return this.#connection
   }
 
-  open(carrier: Carrier, hubConnection?: HubConnection): void {
+  open(carrier: Carrier, connection?: ServedConnection): void {
     this.#carrier = carrier
-    this.#hubConnection = hubConnection
+    this.#connection = connection
     if (carrier === 'WebSockets') return
     for (const data of this.#early.splice(0)) void carrier.receive(data)
     this.#earlyBytes = 0

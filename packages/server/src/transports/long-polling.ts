@@ -213,6 +213,6 @@ export class LongPollingTransport implements Transport {
     this.resume()
     const listener = this.#listener
     this.#listener = undefined
-    listener?.onClose()
+    listener?.onClose(false)
   }
 }

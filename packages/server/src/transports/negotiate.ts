@@ -1,14 +1,29 @@
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
+import type { Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { HttpConnection } from './http-connection.ts'
 
 const NEGOTIATE_VERSION_MAX = 1
-const AVAILABLE_TRANSPORTS = [
+
+export type TransportName = Transport['name']
+
+/** In the order in which clients try them (N3). */
+const TRANSPORTS: readonly { readonly transport: TransportName; readonly transferFormats: readonly string[] }[] = [
   { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
   { transport: 'ServerSentEvents', transferFormats: ['Text'] },
   { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
 ]
+
+export const allTransports: readonly TransportName[] = TRANSPORTS.map(({ transport }) => transport)
+
+export interface HttpConnectionsParts {
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly createId: () => string
+  /** Those that may carry connections. */
+  readonly transports: readonly TransportName[]
+}
 
 /** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
 export class HttpConnections {
@@ -17,11 +32,13 @@ export class HttpConnections {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #createId: () => string
+  readonly #availableTransports: readonly object[]
 
-  constructor(limits: Limits, clock: Clock, createId: () => string) {
+  constructor({ limits, clock, createId, transports }: HttpConnectionsParts) {
     this.#limits = limits
     this.#clock = clock
     this.#createId = createId
+    this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
   }
 
   /** What `POST {hub}/negotiate` is answered; what was asked wrongly is an answer too (SIGNALR 2.1 N2). */
@@ -33,7 +50,7 @@ export class HttpConnections {
       negotiateVersion: version,
       connectionId: connection.id,
       ...(version === 0 ? {} : { connectionToken: connection.token }),
-      availableTransports: AVAILABLE_TRANSPORTS,
+      availableTransports: this.#availableTransports,
     }
   }
 

@@ -108,7 +108,7 @@ export class ServerSentEventsTransport implements Transport {
     this.resume()
     const listener = this.#listener
     this.#listener = undefined
-    listener?.onClose()
+    listener?.onClose(false)
   }
 }
 

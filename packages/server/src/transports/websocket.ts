@@ -35,16 +35,10 @@ export class WebSocketAcceptor {
     this.#server.on('error', () => {})
   }
 
-  /** Completes the upgrade. `open` is called with the transport once it is one, and answers who listens to it. */
-  accept(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    open: (transport: Transport) => TransportListener,
-  ): void {
+  /** Completes the upgrade. `onOpen` gets the transport once it is one. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, onOpen: (transport: Transport) => void): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      const transport = new WebSocketTransport(webSocket, socket as Socket)
-      transport.listen(open(transport))
+      onOpen(new WebSocketTransport(webSocket, socket as Socket))
     })
   }
 }
@@ -74,9 +68,11 @@ class WebSocketTransport implements Transport {
     })
     // ws ends the socket after an error, with the close code that fits; the close comes after it.
     this.#webSocket.on('error', () => {})
-    this.#webSocket.on('close', () => {
+    this.#webSocket.on('close', (code: number) => {
+      // Nobody said 1006: there was no close frame, of either end.
+      const isLost = code === 1006 && !this.#isEnding
       this.#isEnding = true
-      listener.onClose()
+      listener.onClose(isLost)
     })
     this.#socket.on('drain', () => listener.onDrain())
   }

@@ -1,4 +1,4 @@
-/** Every bound of a hub's runtime: its default, its range and its unit, said once. */
+/** The bounds of a hub's methods, streams and results; part of {@link limits} in `options.ts`. */
 export const hubLimits = {
   parallelInvocationsMax: {
     default: 1,
@@ -86,18 +86,3 @@ export const hubLimits = {
     doc: 'written to a client which it has not taken; the next that is sent closes it, so that it may come back. Streams stop before, at `highWaterMarkBytes`',
   },
 } as const
-
-export type HubLimitName = keyof typeof hubLimits
-export type HubLimits = { readonly [Name in HubLimitName]: number }
-
-/** The bounds with what was given put over the defaults. @throws RangeError where a number is out of its range */
-export function resolveHubLimits(given: Partial<HubLimits> = {}): HubLimits {
-  const resolved = Object.entries(hubLimits).map(([name, limit]) => {
-    const value = given[name as HubLimitName] ?? limit.default
-    if (!Number.isFinite(value) || value < limit.min || value > limit.max) {
-      throw new RangeError(`'${name}' needs to be a number of ${limit.unit} from ${limit.min} to ${limit.max}.`)
-    }
-    return [name, value]
-  })
-  return Object.fromEntries(resolved) as HubLimits
-}

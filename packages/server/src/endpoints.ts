@@ -1,0 +1,151 @@
+import { jsonCodec } from '@serverchannel/protocol'
+import { messagePackCodec } from '@serverchannel/protocol/messagepack'
+import type { Logger } from 'pino'
+import type { AccessOptions } from './auth/access.ts'
+import type { Channel } from './channel/channel.ts'
+import type { Clock } from './channel/clock.ts'
+import { ChannelHub } from './hub/channel-hub.ts'
+import { createChannelMethods } from './hub/channel-methods.ts'
+import type { HubClients } from './hub/hub-clients.ts'
+import { type Hub, HubConnection } from './hub/hub-connection.ts'
+import type { HubContract } from './hub/hub-contract.ts'
+import type { HubDefinition } from './hub/hub-definition.ts'
+import type { HubGroups } from './hub/hub-groups.ts'
+import { HubRuntime } from './hub/hub-runtime.ts'
+import { ServedRawConnection, type ServeRaw } from './hub/raw-connection.ts'
+import type { Roster } from './hub/roster.ts'
+import type { ServedConnectionInit } from './hub/served-connection.ts'
+import { parsePath } from './option-checks.ts'
+import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
+import { eventStreamCodec } from './transports/event-stream-codec.ts'
+import { allTransports, type TransportName } from './transports/negotiate.ts'
+
+/** How a hub, or what is below hubs, is served. */
+export interface MapOptions {
+  /** Which transports may carry its connections. Default: all. */
+  readonly transports?: readonly TransportName[]
+  /** Who its clients are. Default: as the server's own option says. */
+  readonly authenticate?: Authenticate
+  /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
+  readonly limits?: Partial<Limits>
+}
+
+/** A hub as it is served. */
+export interface MappedHub<Contract extends HubContract> {
+  /** For those who are no client of the hub. */
+  readonly clients: HubClients<Contract['client']>
+  readonly groups: HubGroups
+  readonly connectionCount: number
+}
+
+export interface EndpointsParts {
+  readonly options: ServerChannelOptions
+  readonly roster: Roster
+  readonly access: AccessOptions
+  readonly authenticate: Authenticate
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly createId: () => string
+}
+
+const codecs = [jsonCodec, messagePackCodec]
+
+/** Everything that is served at a path of its own: the channel, hubs, raw connections. */
+export class Endpoints {
+  readonly #parts: EndpointsParts
+  readonly #byPath = new Map<string, Endpoint>()
+  #isClosed = false
+
+  constructor(parts: EndpointsParts) {
+    this.#parts = parts
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** @param path in lower case */
+  at(path: string): Endpoint | undefined {
+    return this.#byPath.get(path)
+  }
+
+  mapChannel(path: string, channel: Channel): void {
+    const limits = this.#limits({})
+    const hub = new ChannelHub(channel, this.#createRuntime(createChannelMethods(), limits))
+    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: false }
+    this.#map('path', path, {}, limits, {
+      keepsRequest: false,
+      serve: (init) => new HubConnection({ ...init, parts }),
+      serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+    })
+  }
+
+  mapHub<Contract extends HubContract>(
+    path: string,
+    definition: HubDefinition<Contract>,
+    options: MapOptions,
+  ): MappedHub<Contract> {
+    const limits = this.#limits(options)
+    const hub = this.#createRuntime(definition, limits)
+    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: definition.detailedErrors }
+    this.#map('path of the hub', path, options, limits, {
+      keepsRequest: true,
+      serve: (init) => new HubConnection({ ...init, parts }),
+    })
+    return hub
+  }
+
+  mapConnections(path: string, serve: ServeRaw, options: MapOptions): void {
+    const { clock, logger } = this.#parts
+    const limits = this.#limits(options)
+    const onError = (error: unknown): void => logger.error({ err: error, path }, 'A connection was not served')
+    const parts = { serve, limits, onError, now: () => clock.now() }
+    this.#map('path of the connections', path, options, limits, {
+      keepsRequest: true,
+      serve: (init: ServedConnectionInit) => new ServedRawConnection(init, parts),
+    })
+  }
+
+  /** Takes no more clients; those that are there are the roster's to close. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    for (const endpoint of this.#byPath.values()) endpoint.close()
+  }
+
+  #limits({ limits }: MapOptions): Limits {
+    return resolveLimits({ ...this.#parts.options, ...limits })
+  }
+
+  #createRuntime<Contract extends HubContract>(
+    definition: HubDefinition<Contract>,
+    limits: Limits,
+  ): HubRuntime<Contract> & Hub {
+    const { clock, logger } = this.#parts
+    return new HubRuntime(definition, {
+      clock,
+      limits,
+      onError: (error, where) => logger.error({ err: error, method: where }, 'A hub failed'),
+    })
+  }
+
+  #map(
+    what: string,
+    path: string,
+    { transports = allTransports, authenticate }: MapOptions,
+    limits: Limits,
+    served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
+  ): void {
+    const lowerPath = parsePath(what, path)
+    if (this.#byPath.has(lowerPath)) throw new TypeError(`There is something at '${path}' already.`)
+    const endpoint = new Endpoint({
+      ...this.#parts,
+      ...served,
+      transports,
+      limits,
+      authenticate: authenticate ?? this.#parts.authenticate,
+    })
+    if (this.#isClosed) endpoint.close()
+    this.#byPath.set(lowerPath, endpoint)
+  }
+}

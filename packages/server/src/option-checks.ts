@@ -1,0 +1,43 @@
+import { normalizeOrigin } from './auth/access.ts'
+import { createKeyCheck } from './auth/credentials.ts'
+import type { ServerChannelOptions } from './options.ts'
+
+const API_KEY_LENGTH_MIN = 16
+
+/** Whether a token may post; undefined where nobody may. @throws TypeError where a key is too short to be one */
+export function parseApiKeys(
+  keys: readonly string[],
+  development: boolean,
+): ((token: string | undefined) => boolean) | undefined {
+  for (const key of keys) {
+    if (key.length < API_KEY_LENGTH_MIN) {
+      throw new TypeError(
+        `A key in 'apiKeys' has fewer than ${API_KEY_LENGTH_MIN} characters; make one with: openssl rand -hex 24`,
+      )
+    }
+  }
+  if (keys.length > 0) return createKeyCheck(keys)
+  return development ? () => true : undefined
+}
+
+/** Whether pages of an origin may use the server; undefined: none but its own. @throws TypeError */
+export function parseOrigins(
+  origins: ServerChannelOptions['allowedOrigins'] = [],
+): ((origin: string) => boolean) | undefined {
+  // A page without an origin of its own says "null": whoever allowed that would allow any page there is.
+  if (typeof origins === 'function') return (origin) => origin !== 'null' && origins(origin)
+  for (const text of origins) {
+    if (normalizeOrigin(text) === text) continue
+    throw new TypeError(
+      `'${text}' in 'allowedOrigins' is not an origin as browsers write it, such as 'https://app.example.com'.`,
+    )
+  }
+  const allowed = new Set(origins)
+  return allowed.size > 0 ? (origin) => allowed.has(origin) : undefined
+}
+
+/** The path as requests are compared with it: in lower case, as .NET matches paths in any. @throws TypeError */
+export function parsePath(option: string, path: string): string {
+  if (/^\/[\w\-.~/]*[\w\-.~]$/.test(path)) return path.toLowerCase()
+  throw new TypeError(`'${option}' needs to begin with a slash and end without one; it is '${path}'.`)
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Position } from '@serverchannel/protocol'
+import type { Logger } from 'pino'
+import type { ChannelError } from '../channel/channel-error.ts'
+import type { Clock } from '../channel/clock.ts'
+import type { Transport } from '../channel/transport.ts'
+import type { HubRequest } from '../hub/hub-peer.ts'
+import type { Roster, Seat } from '../hub/roster.ts'
+import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
+import type { Identity, Limits } from '../options.ts'
+import { send } from './answer.ts'
+import type { HttpConnection } from './http-connection.ts'
+import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
+import type { HttpConnections, TransportName } from './negotiate.ts'
+import { ServerSentEventsTransport } from './server-sent-events.ts'
+import { WebSocketAcceptor } from './websocket.ts'
+
+export interface CarriersParts {
+  readonly serve: (init: ServedConnectionInit) => ServedConnection
+  readonly serveEvents?: (init: ServedConnectionInit) => ServedConnection
+  readonly keepsRequest: boolean
+  readonly roster: Roster
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** A client at the moment its transport opens. */
+export interface Arrival {
+  readonly id: string
+  readonly identity: Identity
+  readonly position: Position | null | undefined
+  readonly seat: Seat
+  readonly request: IncomingMessage
+  /** Where the client negotiated. */
+  readonly http: HttpConnection | undefined
+}
+
+/** Opens the transports of an endpoint's clients, with a connection on each. */
+export class Carriers {
+  readonly #parts: CarriersParts
+  readonly #connections: HttpConnections
+  readonly #acceptor: WebSocketAcceptor
+
+  constructor(parts: CarriersParts, connections: HttpConnections) {
+    this.#parts = parts
+    this.#connections = connections
+    this.#acceptor = new WebSocketAcceptor(parts.limits)
+  }
+
+  openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
+    // Also where ws refuses the upgrade, and never opens: then the socket ends without a connection.
+    socket.once('close', () => {
+      arrival.seat.release()
+      if (arrival.http) this.#connections.gone(arrival.http)
+    })
+    this.#acceptor.accept(arrival.request, socket, head, (transport) => {
+      this.#start(transport, arrival, this.#parts.serve)
+    })
+  }
+
+  /** A client that negotiated opens it with this response. */
+  open(name: Exclude<TransportName, 'WebSockets'>, response: ServerResponse, arrival: OpenArrival): void {
+    const { http } = arrival
+    const carrier = name === 'LongPolling' ? this.#createPolls(http) : this.#createEventStream(response, false)
+    this.#connections.opened(http)
+    http.open(carrier, this.#start(carrier, arrival, this.#parts.serve))
+    // The first poll is answered at once: the client learns from it that the transport works (L1).
+    if (name === 'LongPolling') {
+      send(response, 200, '', { ...POLL_HEADERS, 'Content-Type': 'application/octet-stream' })
+    }
+  }
+
+  /** A client that only listens, and needs no SignalR. */
+  openPlainEvents(response: ServerResponse, arrival: Arrival): void {
+    const { serveEvents } = this.#parts
+    if (serveEvents) this.#start(this.#createEventStream(response, true), arrival, serveEvents)
+  }
+
+  #createPolls(http: HttpConnection): LongPollingTransport {
+    const { clock, limits } = this.#parts
+    const { pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs } = limits
+    const onEnd = (): void => this.#connections.gone(http)
+    return new LongPollingTransport({ clock, pollTimeoutMs, disconnectTimeoutMs, closeTimeoutMs, onEnd })
+  }
+
+  #createEventStream(response: ServerResponse, isRaw: boolean): ServerSentEventsTransport {
+    const { clock, limits } = this.#parts
+    return new ServerSentEventsTransport(response, { clock, closeTimeoutMs: limits.closeTimeoutMs, isRaw })
+  }
+
+  #start(
+    transport: Transport,
+    { id, identity, position, seat, request, http }: Arrival,
+    serve: (init: ServedConnectionInit) => ServedConnection,
+  ): ServedConnection {
+    const { roster, keepsRequest } = this.#parts
+    const connection = serve({
+      id,
+      identity,
+      position,
+      transport,
+      request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
+      onGone: (gone) => {
+        roster.remove(gone)
+        seat.release()
+        // Who polls still has to learn it: then the transport says when nobody needs to any more.
+        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
+      },
+      onEnd: (ended, error) => this.#logEnd(ended, error),
+    })
+    roster.add(connection)
+    transport.listen(connection)
+    connection.start()
+    return connection
+  }
+
+  #logEnd({ id, identity }: ServedConnection, error: ChannelError | undefined): void {
+    if (!error) return
+    const { code, message, cause } = error
+    const details = { code, connection: id, user: identity.user }
+    if (code === 'internal' || code === 'store_failed') {
+      this.#parts.logger.error({ ...details, err: cause ?? error }, message)
+    } else this.#parts.logger.info(details, message)
+  }
+}
+
+type OpenArrival = Arrival & { readonly http: HttpConnection }
+
+function toHubRequest({ url = '', headers, socket }: IncomingMessage, transport: TransportName): HubRequest {
+  return { transport, url, headers, remoteAddress: socket.remoteAddress }
+}
+
+const NOTHING = { url: '', headers: {}, remoteAddress: undefined }
+const UNKEPT: Readonly<Record<TransportName, HubRequest>> = {
+  WebSockets: { transport: 'WebSockets', ...NOTHING },
+  ServerSentEvents: { transport: 'ServerSentEvents', ...NOTHING },
+  LongPolling: { transport: 'LongPolling', ...NOTHING },
+}

@@ -91,7 +91,8 @@ export class BlockCoverage {
   }
 
   remember(profile: Profile): void {
-    for (const { plane, start, end, bit } of profile) for (let at = start; at < end; at++) plane[at] = (plane[at] ?? 0) | bit
+    for (const { plane, start, end, bit } of profile)
+      for (let at = start; at < end; at++) plane[at] = (plane[at] ?? 0) | bit
   }
 
   /** Forgets what has run, but not what there is. */
@@ -136,5 +137,5 @@ export class BlockCoverage {
 const COUNTS = [1, 2, 3, 4, 8, 16, 32, 128]
 
 function bitOf(count: number): number {
-  return 1 << (COUNTS.findLastIndex((least) => count >= least))
+  return 1 << COUNTS.findLastIndex((least) => count >= least)
 }

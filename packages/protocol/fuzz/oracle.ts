@@ -39,7 +39,11 @@ export function judge(name: CodecName, input: Uint8Array): Verdict {
 type Part<Data> = (data: Data, start: number, end?: number) => Data
 
 /** The same for any codec and its data. */
-export function judgeCodec<Data extends string | Uint8Array>(codec: Codec<Data>, data: Data, part: Part<Data>): Verdict {
+export function judgeCodec<Data extends string | Uint8Array>(
+  codec: Codec<Data>,
+  data: Data,
+  part: Part<Data>,
+): Verdict {
   const whole = readTimed(codec, data)
   const cut = read(codec, cutUp(data, part), LIMITS)
   if (!isDeepStrictEqual(cut, whole)) throw new Flaw('Cut into pieces, the input reads as something else.')

@@ -5,8 +5,40 @@ import { type Attack, throwMalformed } from './malformed-rig.ts'
 import { exchange, inFrames, mutateBytes, noise, upgradeTo } from './malformed-wire.ts'
 
 const WORDS = [
-  ...['{', '}', '[', ']', '"', ':', ',', '\x1e', '\x00', '\\', ' ', '\ufeff', 'null', 'true', '1', '-1', '1e999', '1.5', '2', '3'],
-  ...['"protocol"', '"version"', '"type"', '"json"', '"JSON"', '"messagepack"', '"__proto__"', '"\\u001e"', '"\\ud800"', 'é'],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ':',
+    ',',
+    '\x1e',
+    '\x00',
+    '\\',
+    ' ',
+    '\ufeff',
+    'null',
+    'true',
+    '1',
+    '-1',
+    '1e999',
+    '1.5',
+    '2',
+    '3',
+  ],
+  ...[
+    '"protocol"',
+    '"version"',
+    '"type"',
+    '"json"',
+    '"JSON"',
+    '"messagepack"',
+    '"__proto__"',
+    '"\\u001e"',
+    '"\\ud800"',
+    'é',
+  ],
   ...['{"protocol":"json","version":1}', '{"protocol":"messagepack","version":2}', '{"type":6}', '"minorVersion":0'],
 ]
 const SENSIBLE = [
@@ -38,10 +70,13 @@ const attack: Attack = async (random, port) => {
   if (text.includes('{}\x1e')) counts.accepted++
   else if (/\{"error":"[^\n]*"\}\x1e/.test(text)) counts.refused++
   else counts.unanswered++
-  if (text !== '' && !text.startsWith('HTTP/1.1 101 ')) throw new Error(`It answered ${JSON.stringify(text.slice(0, 200))}`)
+  if (text !== '' && !text.startsWith('HTTP/1.1 101 '))
+    throw new Error(`It answered ${JSON.stringify(text.slice(0, 200))}`)
 }
 
-it('10,000 malformed handshakes end nothing, hold up nobody and leave nothing behind', { timeout: 60_000 }, async () => {
+it('10,000 malformed handshakes end nothing, hold up nobody and leave nothing behind', {
+  timeout: 60_000,
+}, async () => {
   await throwMalformed(attack)
   if (process.env['INPUTS'] === undefined) {
     for (const [kind, count] of Object.entries(counts)) expect([kind, count > 200]).toEqual([kind, true])

@@ -27,10 +27,29 @@ const SENSIBLE: readonly Buffer[] = [
 /** Put between the lines of a request. */
 const HEADERS: readonly string[] = [
   ...['Content-Length: 5', 'Content-Length: -1', 'Content-Length: 99999999999999999999', 'Content-Length: 0x10'],
-  ...['Transfer-Encoding: chunked', 'Transfer-Encoding: identity, chunked', 'Transfer-Encoding: x', 'Connection: close'],
+  ...[
+    'Transfer-Encoding: chunked',
+    'Transfer-Encoding: identity, chunked',
+    'Transfer-Encoding: x',
+    'Connection: close',
+  ],
   ...['Connection: Upgrade', 'Upgrade: websocket', 'Upgrade: h2c', 'Host: evil.test', 'Host:', 'Expect: 100-continue'],
-  ...['Origin: null', 'Origin: http://evil.test', 'Sec-Fetch-Site: cross-site', 'Content-Type: a;b', 'Accept: \xff\xfe'],
-  ...[' folded', 'No-Colon', ': no name', 'X\x00: y', `X: ${'y'.repeat(9000)}`, 'Sec-WebSocket-Key: x', 'Content-Encoding: gzip'],
+  ...[
+    'Origin: null',
+    'Origin: http://evil.test',
+    'Sec-Fetch-Site: cross-site',
+    'Content-Type: a;b',
+    'Accept: \xff\xfe',
+  ],
+  ...[
+    ' folded',
+    'No-Colon',
+    ': no name',
+    'X\x00: y',
+    `X: ${'y'.repeat(9000)}`,
+    'Sec-WebSocket-Key: x',
+    'Content-Encoding: gzip',
+  ],
 ]
 
 const FRAMES: readonly Buffer[] = [
@@ -80,7 +99,8 @@ const statuses = new Map<string, number>()
 const attack: Attack = async (random, port) => {
   const text = await exchange(port, createPieces(random), random.pick(LEAVINGS))
   if (text !== '' && !text.startsWith('HTTP/1.1 ')) throw new Error(`It answered ${JSON.stringify(text.slice(0, 100))}`)
-  for (const [, status = ''] of text.matchAll(/HTTP\/1\.1 (\d+)/g)) statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  for (const [, status = ''] of text.matchAll(/HTTP\/1\.1 (\d+)/g))
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
   const failed = /HTTP\/1\.1 500.*/s.exec(text)
   if (failed) throw new Error(`It answered ${failed[0].slice(0, 1000)}`)
 }

@@ -4,4 +4,5 @@ import { throwMalformedMessages } from './malformed-messages.ts'
 const TIME = { timeout: 60_000 }
 
 it('10,000 malformed messages of messagepack end nothing, hold up nobody and leave nothing behind', TIME, () =>
-  throwMalformedMessages('messagepack'))
+  throwMalformedMessages('messagepack'),
+)

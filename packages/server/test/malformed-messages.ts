@@ -5,9 +5,9 @@ import { expect } from 'vitest'
 import { readCorpus } from '../../protocol/fuzz/corpus.ts'
 import { mutate } from '../../protocol/fuzz/mutation.ts'
 import type { CodecName } from '../../protocol/fuzz/oracle.ts'
-import { clientFrame } from './served-channel.ts'
 import { type Attack, throwMalformed } from './malformed-rig.ts'
 import { exchange, inFrames, upgradeTo } from './malformed-wire.ts'
+import { clientFrame } from './served-channel.ts'
 
 /** What a client of the hub says when all is well. */
 const SENSIBLE: readonly (readonly HubMessage[])[] = [

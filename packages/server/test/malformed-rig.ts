@@ -68,13 +68,18 @@ export async function throwMalformed(attack: Attack): Promise<void> {
   expect(server.errors(), `With SEED=${seed}`).toBe('')
 }
 
-/** A round held the server up: so it does again, and one of its inputs alone, or it was the machine. */
-async function findStall(run: (seeds: readonly number[], atOnce?: number) => Promise<number>, seeds: readonly number[]): Promise<void> {
-  if ((await run(seeds)) <= STALL_MS_MAX) return
+/** A round held the server up. It does so again, and again, or it was the machine; and one of its inputs may do so alone. */
+async function findStall(
+  run: (seeds: readonly number[], atOnce?: number) => Promise<number>,
+  seeds: readonly number[],
+): Promise<void> {
+  const together = [await run(seeds), await run(seeds)]
+  if (Math.min(...together) <= STALL_MS_MAX) return
   for (const own of seeds) {
     const stalls = [await run([own], 1), await run([own], 1)]
     if (Math.min(...stalls) > STALL_MS_MAX) throw new Error(`The input of SEED=${own} INPUTS=1 stalls for ${stalls} ms`)
   }
+  throw new Error(`The inputs of SEED=${seeds[0]} INPUTS=${seeds.length} together stall for ${together} ms`)
 }
 
 async function attackWith(attack: Attack, seed: number, server: Server): Promise<void> {
@@ -121,23 +126,24 @@ async function startServer(): Promise<Server> {
   })
   onTestFinished(() => endChild(child))
   const [{ port }] = (await once(child, 'message')) as [{ port: number }]
-  const asked = new Map<number, (answer: unknown) => void>()
+  const asked = new Map<number, PromiseWithResolvers<unknown>>()
   child.on('message', ({ id, answer }: { id: number; answer: unknown }) => {
-    asked.get(id)?.(answer)
+    asked.get(id)?.resolve(answer)
     asked.delete(id)
   })
-  let ids = 0
-  const ask = (question: string, rest: object = {}): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      const id = ++ids
-      asked.set(id, resolve)
-      child.send({ id, ask: question, ...rest }, (error) => {
-        if (error) reject(new Error(`The server ended: ${errors}`, { cause: error }))
-      })
-    })
-  child.once('exit', (code) => {
+  child.once('close', (code) => {
     errors += `The process ended with ${code}.`
+    for (const { reject } of asked.values()) reject(new Error(errors))
   })
+  let ids = 0
+  const ask = (question: string, rest: object = {}): Promise<unknown> => {
+    const answer = withResolvers<unknown>()
+    asked.set(++ids, answer)
+    child.send({ id: ids, ask: question, ...rest }, (error) => {
+      if (error) answer.reject(new Error(`The server ended: ${errors}`, { cause: error }))
+    })
+    return answer.promise
+  }
   return {
     port,
     ask: async (question) => (await ask(question)) as number,
@@ -145,6 +151,21 @@ async function startServer(): Promise<Server> {
     hasEnded: () => child.exitCode !== null,
     errors: () => errors,
   }
+}
+
+interface PromiseWithResolvers<Value> {
+  readonly promise: Promise<Value>
+  resolve(value: Value): void
+  reject(error: Error): void
+}
+
+/** As `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers<Value>(): PromiseWithResolvers<Value> {
+  let settle: Omit<PromiseWithResolvers<Value>, 'promise'> | undefined
+  const promise = new Promise<Value>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { promise, resolve: (value) => settle?.resolve(value), reject: (error) => settle?.reject(error) }
 }
 
 async function endChild(child: ChildProcess): Promise<void> {

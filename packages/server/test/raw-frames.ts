@@ -15,7 +15,8 @@ export function framesOf(text: string): RawFrame[] {
   while (at + 1 < bytes.length) {
     const opcode = (bytes[at] ?? 0) & 0x0f
     const short = (bytes[at + 1] ?? 0) & 0x7f
-    const [length, head] = short < 126 ? [short, 2] : short === 126 ? [bytes.readUInt16BE(at + 2), 4] : [bytes.readUInt32BE(at + 6), 10]
+    const [length, head] =
+      short < 126 ? [short, 2] : short === 126 ? [bytes.readUInt16BE(at + 2), 4] : [bytes.readUInt32BE(at + 6), 10]
     frames.push({ opcode, payload: bytes.subarray(at + head, at + head + length) })
     at += head + length
   }

@@ -50,40 +50,46 @@ async function serve(options: ServerChannelOptions = {}): Promise<ServedChannel>
 }
 
 describe('advisories about who gets in', () => {
-  it.each(Object.keys(doors))('GHSA-f53g-frr2-jhpf: a page of another site gets in nowhere with its visitor’s cookie: %s', async (door) => {
-    const { hubUrl } = await serve({
-      authenticate: ({ headers }) => (headers.cookie === 'session=anna' ? { user: 'anna' } : null),
-    })
-    const cookie = { Cookie: 'session=anna' }
-    for (const foreign of [
-      { Origin: 'https://evil.test' },
-      { Origin: 'null' },
-      { Origin: `${new URL(hubUrl).origin}.evil.test` },
-      { Origin: 'http://127.0.0.1:1' },
-      { 'Sec-Fetch-Site': 'cross-site' },
-      { 'Sec-Fetch-Site': 'same-site' },
-    ]) {
+  it.each(Object.keys(doors))(
+    'GHSA-f53g-frr2-jhpf: a page of another site gets in nowhere with its visitor’s cookie: %s',
+    async (door) => {
+      const { hubUrl } = await serve({
+        authenticate: ({ headers }) => (headers.cookie === 'session=anna' ? { user: 'anna' } : null),
+      })
+      const cookie = { Cookie: 'session=anna' }
+      for (const foreign of [
+        { Origin: 'https://evil.test' },
+        { Origin: 'null' },
+        { Origin: `${new URL(hubUrl).origin}.evil.test` },
+        { Origin: 'http://127.0.0.1:1' },
+        { 'Sec-Fetch-Site': 'cross-site' },
+        { 'Sec-Fetch-Site': 'same-site' },
+      ]) {
+        const own = await negotiateUrl(hubUrl, cookie)
+        expect([foreign, await doors[door]?.(hubUrl, own, { ...cookie, ...foreign })]).toEqual([foreign, 403])
+      }
+      // And the door is one: the visitor himself gets in.
       const own = await negotiateUrl(hubUrl, cookie)
-      expect([foreign, await doors[door]?.(hubUrl, own, { ...cookie, ...foreign })]).toEqual([foreign, 403])
-    }
-    // And the door is one: the visitor himself gets in.
-    const own = await negotiateUrl(hubUrl, cookie)
-    if (door === 'a POST' || door === 'a DELETE') await ask(own, { headers: cookie })
-    const origin = { Origin: new URL(hubUrl).origin }
-    expect([101, 200, 202]).toContain(await doors[door]?.(hubUrl, own, { ...cookie, ...origin }))
-  })
+      if (door === 'a POST' || door === 'a DELETE') await ask(own, { headers: cookie })
+      const origin = { Origin: new URL(hubUrl).origin }
+      expect([101, 200, 202]).toContain(await doors[door]?.(hubUrl, own, { ...cookie, ...origin }))
+    },
+  )
 
   it.each<[string, ServerChannelOptions, Headers, number]>([
     ['an origin that is not allowed', {}, { Origin: 'https://evil.test' }, 403],
     ['a host that is none of this machine', {}, { Host: 'evil.test' }, 403],
     ['nobody who is known', { authenticate: () => null }, {}, 401],
     ['no end of connections', { connectionsMax: 1 }, {}, 503],
-  ])('GHSA-c4j6-fc7j-m34r: an upgrade is let in by what lets in other requests: not with %s', async (_, options, headers, status) => {
-    const { hubUrl, port } = await serve(options)
-    if (options.connectionsMax !== undefined) await openClient(port)
-    expect(await upgrade(hubUrl, headers)).toBe(status)
-    expect(await statusOf(`${hubUrl}/events`, headers)).toBe(status)
-  })
+  ])(
+    'GHSA-c4j6-fc7j-m34r: an upgrade is let in by what lets in other requests: not with %s',
+    async (_, options, headers, status) => {
+      const { hubUrl, port } = await serve(options)
+      if (options.connectionsMax !== undefined) await openClient(port)
+      expect(await upgrade(hubUrl, headers)).toBe(status)
+      expect(await statusOf(`${hubUrl}/events`, headers)).toBe(status)
+    },
+  )
 
   it('GHSA-c4j6-fc7j-m34r: an upgrade of another address than ours leads nowhere', async () => {
     const { port } = await serve()
@@ -132,11 +138,20 @@ describe('advisories about requests', () => {
     await ask(`${hubUrl}?id=${connectionToken}`)
     const paths = [
       ...['/msg/negotiate', '/msg/events', '/msg/serverchannel.js', '/api/messages', '/livez', '/', '/msg/', '*'],
-      ...[`/msg?id=${connectionToken}`, '/msg?id=__proto__', '/msg?transport=longPolling&id=x', '/msg?position=x', '/msg?%'],
+      ...[
+        `/msg?id=${connectionToken}`,
+        '/msg?id=__proto__',
+        '/msg?transport=longPolling&id=x',
+        '/msg?position=x',
+        '/msg?%',
+      ],
     ]
     for (const path of paths) {
       for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS', 'PUT']) {
-        const raw = await openRaw(port, `${UPGRADE_HEAD.replace('GET /msg', `${method} ${path}`)}Content-Length: 0\r\n\r\n`)
+        const raw = await openRaw(
+          port,
+          `${UPGRADE_HEAD.replace('GET /msg', `${method} ${path}`)}Content-Length: 0\r\n\r\n`,
+        )
         await until(() => raw.text().includes('\r\n\r\n'), `${method} ${path} is answered`)
         expect([path, method, raw.text()]).toEqual([path, method, expect.stringMatching(/^HTTP\/1\.1 (?:101|4\d\d) /)])
         raw.socket.destroy()
@@ -148,42 +163,49 @@ describe('advisories about requests', () => {
   it.each([
     ['polled', {}],
     ['streamed', EVENTS],
-  ])('CVE-2026-59725: POSTs that break off, overlap, or come after the end are answered or forgotten: %s', async (_, accept) => {
-    const { hubUrl, channel } = await serve()
-    const own = await negotiateUrl(hubUrl)
-    const reading = startAsking(own, { headers: accept })
-    await until(reading.isAnswered, 'the transport is open')
-    expect((await post(own, HANDSHAKE).answer).status).toBe(200)
-    // Begun, and then: broken off; ended while others overtake it; and still open when the connection is gone.
-    const broken = startAsking(own, { method: 'POST', isOpen: true })
-    broken.request.write('{"type"')
-    const slow = startAsking(own, { method: 'POST', isOpen: true })
-    slow.request.write('{"type":')
-    const last = startAsking(own, { method: 'POST', isOpen: true })
-    broken.request.destroy()
-    const overtaking = range(1, 20).map(() => post(own, `{"type":6}${RECORD_END}`))
-    slow.request.end(`6}${RECORD_END}`)
-    last.request.end('')
-    const statuses = await Promise.all([slow, last, ...overtaking].map(async ({ answer }) => (await answer).status))
-    expect(new Set(statuses)).toEqual(new Set([200]))
-    const late = startAsking(own, { method: 'POST', isOpen: true })
-    await ask(hubUrl)
-    // What streams has no DELETE; its client hangs up.
-    if (accept === EVENTS) {
+  ])(
+    'CVE-2026-59725: POSTs that break off, overlap, or come after the end are answered or forgotten: %s',
+    async (_, accept) => {
+      const { hubUrl, channel } = await serve()
+      const own = await negotiateUrl(hubUrl)
+      const reading = startAsking(own, { headers: accept })
+      await until(reading.isAnswered, 'the transport is open')
+      expect((await post(own, HANDSHAKE).answer).status).toBe(200)
+      // Begun, and then: broken off; ended while others overtake it; and still open when the connection is gone.
+      const broken = startAsking(own, { method: 'POST', isOpen: true })
+      broken.request.write('{"type"')
+      const slow = startAsking(own, { method: 'POST', isOpen: true })
+      slow.request.write('{"type":')
+      const last = startAsking(own, { method: 'POST', isOpen: true })
+      broken.request.destroy()
+      const overtaking = range(1, 20).map(() => post(own, `{"type":6}${RECORD_END}`))
+      slow.request.end(`6}${RECORD_END}`)
+      last.request.end('')
+      const statuses = await Promise.all([slow, last, ...overtaking].map(async ({ answer }) => (await answer).status))
+      expect(new Set(statuses)).toEqual(new Set([200]))
+      const late = startAsking(own, { method: 'POST', isOpen: true })
+      await ask(hubUrl)
+      // What streams has no DELETE; its client hangs up.
+      if (accept === EVENTS) {
+        reading.request.destroy()
+        await until(() => channel.connectionCount === 0, 'it is gone')
+      } else expect((await ask(own, { method: 'DELETE' })).status).toBe(202)
+      late.request.end(`{"type":6}${RECORD_END}`)
+      expect([200, 404]).toContain((await late.answer).status)
+      expect((await post(own, 'x').answer).status).toBe(404)
       reading.request.destroy()
       await until(() => channel.connectionCount === 0, 'it is gone')
-    } else expect((await ask(own, { method: 'DELETE' })).status).toBe(202)
-    late.request.end(`{"type":6}${RECORD_END}`)
-    expect([200, 404]).toContain((await late.answer).status)
-    expect((await post(own, 'x').answer).status).toBe(404)
-    reading.request.destroy()
-    await until(() => channel.connectionCount === 0, 'it is gone')
-  })
+    },
+  )
 
   it.each([
     ['nothing but separators', HANDSHAKE + RECORD_END.repeat(130_000), ''],
     ['pings', HANDSHAKE + `{"type":6}${RECORD_END}`.repeat(11_000), ''],
-    ['messages of MessagePack without bytes', `{"protocol":"messagepack","version":1}${RECORD_END}`, '\0'.repeat(130_000)],
+    [
+      'messages of MessagePack without bytes',
+      `{"protocol":"messagepack","version":1}${RECORD_END}`,
+      '\0'.repeat(130_000),
+    ],
   ])('CVE-2026-32689: a POST full of %s is taken in turns, and little stays of it', async (_, first, rest) => {
     const { hubUrl, port, channel } = await serve()
     const bystander = await openClient(port)
@@ -205,31 +227,36 @@ describe('advisories about requests', () => {
     ['of the process', { connectionsMax: 3 }, ''],
     ['of an address', { connectionsPerAddressMax: 3 }, ''],
     ['of a user', { connectionsPerUserMax: 3 }, 'user=anna'],
-  ])('CVE-2026-30241: the number of connections %s is bounded on every transport, and over all of them', async (_, options, query) => {
-    const { hubUrl, channel } = await serve(options)
-    const asAnna = (url: string): string => `${url}${url.includes('?') ? '&' : '?'}${query}`
-    const openOwn = async (headers: Headers): Promise<number> => {
-      const { text } = await ask(asAnna(`${hubUrl}/negotiate?negotiateVersion=1`), { method: 'POST' })
-      const { connectionToken } = JSON.parse(text) as { connectionToken: string }
-      const stream = await openStream(asAnna(`${hubUrl}?id=${connectionToken}`), headers)
-      onTestFinished(() => void stream.request.destroy())
-      return stream.response.statusCode ?? 0
-    }
-    const events = async (): Promise<number> => {
-      const stream = await openStream(asAnna(`${hubUrl}/events`))
-      onTestFinished(() => void stream.request.destroy())
-      return stream.response.statusCode ?? 0
-    }
-    const ways = {
-      WebSockets: () => upgrade(asAnna(hubUrl)),
-      ServerSentEvents: () => openOwn(EVENTS),
-      LongPolling: () => openOwn({ Accept: '*/*' }),
-      EventSource: events,
-    }
-    expect([await ways.WebSockets(), await ways.ServerSentEvents(), await ways.LongPolling()]).toEqual([101, 200, 200])
-    for (const [name, open] of Object.entries(ways)) expect([name, await open()]).toEqual([name, 503])
-    expect(channel.connectionCount).toBe(3)
-  })
+  ])(
+    'CVE-2026-30241: the number of connections %s is bounded on every transport, and over all of them',
+    async (_, options, query) => {
+      const { hubUrl, channel } = await serve(options)
+      const asAnna = (url: string): string => `${url}${url.includes('?') ? '&' : '?'}${query}`
+      const openOwn = async (headers: Headers): Promise<number> => {
+        const { text } = await ask(asAnna(`${hubUrl}/negotiate?negotiateVersion=1`), { method: 'POST' })
+        const { connectionToken } = JSON.parse(text) as { connectionToken: string }
+        const stream = await openStream(asAnna(`${hubUrl}?id=${connectionToken}`), headers)
+        onTestFinished(() => void stream.request.destroy())
+        return stream.response.statusCode ?? 0
+      }
+      const events = async (): Promise<number> => {
+        const stream = await openStream(asAnna(`${hubUrl}/events`))
+        onTestFinished(() => void stream.request.destroy())
+        return stream.response.statusCode ?? 0
+      }
+      const ways = {
+        WebSockets: () => upgrade(asAnna(hubUrl)),
+        ServerSentEvents: () => openOwn(EVENTS),
+        LongPolling: () => openOwn({ Accept: '*/*' }),
+        EventSource: events,
+      }
+      expect([await ways.WebSockets(), await ways.ServerSentEvents(), await ways.LongPolling()]).toEqual([
+        101, 200, 200,
+      ])
+      for (const [name, open] of Object.entries(ways)) expect([name, await open()]).toEqual([name, 503])
+      expect(channel.connectionCount).toBe(3)
+    },
+  )
 })
 
 describe('requests that two servers may read in two ways', () => {

@@ -28,7 +28,10 @@ async function start(options: ServerChannelOptions = {}): Promise<void> {
 }
 
 async function openUpgraded(...pieces: readonly (string | Buffer)[]): Promise<RawConnection> {
-  return openRaw(port, Buffer.concat([Buffer.from(`${UPGRADE_HEAD}\r\n`), ...pieces.map((piece) => Buffer.from(piece))]))
+  return openRaw(
+    port,
+    Buffer.concat([Buffer.from(`${UPGRADE_HEAD}\r\n`), ...pieces.map((piece) => Buffer.from(piece))]),
+  )
 }
 
 const shake = clientFrame(1, HANDSHAKE)
@@ -93,7 +96,11 @@ describe('advisories of ws', () => {
       .join('')
     const [line = '', ...headers] = UPGRADE_HEAD.split(/(?<=\r\n)/)
     const own = headers.join('')
-    for (const head of [`${line}${many}${own}`, `${line}${own}${many}`, `${line}${headers[0]}${many}${headers.slice(1).join('')}`]) {
+    for (const head of [
+      `${line}${many}${own}`,
+      `${line}${own}${many}`,
+      `${line}${headers[0]}${many}${headers.slice(1).join('')}`,
+    ]) {
       expect(head.length).toBeLessThan(16_384)
       const raw = await openRaw(port, `${head}\r\n`)
       await until(() => isUpgraded(raw), 'it is answered')
@@ -141,12 +148,15 @@ describe('advisories of others about WebSockets', () => {
     ['a long control frame', Buffer.from([0x89, 0xfe, 0x01, 0x00, 0, 0, 0, 0])],
     ['a continuation of nothing', Buffer.from([0x80, 0x80, 0, 0, 0, 0])],
     ['a close code that is none', clientFrame(8, Buffer.from([0x00, 0x01]))],
-  ])('CVE-2022-21676: a first frame that is none, in one piece with the upgrade, ends its connection only: %s', async (_, frame) => {
-    await start()
-    const raw = await openUpgraded(frame)
-    await until(() => raw.isEnded(), 'it is closed')
-    expect(closeCodesOf(raw.text())).toEqual([1002])
-  })
+  ])(
+    'CVE-2022-21676: a first frame that is none, in one piece with the upgrade, ends its connection only: %s',
+    async (_, frame) => {
+      await start()
+      const raw = await openUpgraded(frame)
+      await until(() => raw.isEnded(), 'it is closed')
+      expect(closeCodesOf(raw.text())).toEqual([1002])
+    },
+  )
 
   it('CVE-2022-41940: a reset in the middle of an upgrade ends nothing, whenever it comes', async () => {
     const asked: (() => void)[] = []

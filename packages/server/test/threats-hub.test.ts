@@ -167,6 +167,21 @@ describe.each(transports)('advisories about messages, over %s', (name, open) => 
     expect(heldBytes() - before - 300 * 20_000).toBeLessThan(2_000_000)
   })
 
+  it('CVE-2024-38355: a connection that breaks while the server writes to it ends nothing', async () => {
+    await start({ disconnectTimeoutMs: 200, highWaterMarkBytes: 65_536 })
+    const clients = await Promise.all(range(1, 5).map(() => connect(open)))
+    for (const client of clients) {
+      client.stopReading()
+      // Its own bytes come while the server's are on their way.
+      void client.send('{"type":1,"target":"').catch(() => {})
+    }
+    for (const n of range(1, 20)) {
+      await served.channel.postMessageToAll('Load', 'x'.repeat(100_000))
+      if (n % 4 === 0) clients[n / 4 - 1]?.cut()
+    }
+    await until(() => served.channel.connectionCount === 1, 'all of them are gone')
+  })
+
   it('CVE-2024-21386: one client has so many streams and no more, and they end with it', async () => {
     await start()
     let running = 0

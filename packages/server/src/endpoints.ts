@@ -25,6 +25,10 @@ import { allTransports, type TransportName } from './transports/negotiate.ts'
 export interface MapOptions {
   /** Which transports may carry its connections. Default: all. */
   readonly transports?: readonly TransportName[]
+  /** Whether a client whose network breaks may go on where it was, if it asks for that. Default true; of a hub only. */
+  readonly statefulReconnect?: boolean
+  /** Whether clients may show newer credentials while they are connected, at `{path}/refresh`. Default true. */
+  readonly authenticationRefresh?: boolean
   /** Who its clients are. Default: as the server's own option says. */
   readonly authenticate?: Authenticate
   /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
@@ -101,7 +105,7 @@ export class Endpoints {
     const limits = this.#limits(options)
     const onError = (error: unknown): void => logger.error({ err: error, path }, 'A connection was not served')
     const parts = { serve, limits, onError, now: () => clock.now() }
-    this.#map('path of the connections', path, options, limits, {
+    this.#map('path of the connections', path, { ...options, statefulReconnect: false }, limits, {
       keepsRequest: true,
       serve: (init: ServedConnectionInit) => new ServedRawConnection(init, parts),
     })
@@ -132,16 +136,19 @@ export class Endpoints {
   #map(
     what: string,
     path: string,
-    { transports = allTransports, authenticate }: MapOptions,
+    options: MapOptions,
     limits: Limits,
     served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
   ): void {
+    const { transports = allTransports, statefulReconnect = true, authenticationRefresh = true, authenticate } = options
     const lowerPath = parsePath(what, path)
     if (this.#byPath.has(lowerPath)) throw new TypeError(`There is something at '${path}' already.`)
     const endpoint = new Endpoint({
       ...this.#parts,
       ...served,
       transports,
+      isStatefulAllowed: statefulReconnect,
+      isRefreshAllowed: authenticationRefresh,
       limits,
       authenticate: authenticate ?? this.#parts.authenticate,
     })

@@ -73,6 +73,8 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     serveEvents: (init: ServedConnectionInit) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
     keepsRequest: false,
     transports: allTransports,
+    isStatefulAllowed: true,
+    isRefreshAllowed: true,
     roster,
     limits,
     access,

@@ -14,7 +14,7 @@ import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
-import { findIgnoringCase, HttpConnections, type TransportName } from './negotiate.ts'
+import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -27,6 +27,8 @@ export interface EndpointParts {
   /** Whether connections keep the request that opened them: it takes about 2 KB of each. */
   readonly keepsRequest: boolean
   readonly transports: readonly TransportName[]
+  readonly isStatefulAllowed: boolean
+  readonly isRefreshAllowed: boolean
   readonly roster: Roster
   readonly limits: Limits
   readonly access: AccessOptions
@@ -99,6 +101,29 @@ export class Endpoint {
     })
   }
 
+  /** `POST {hub}/refresh?id=`: the client of a connection shows newer credentials. Source: SIGNALR 2.12. */
+  refresh(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    return this.#answer(request, response, async () => {
+      const http = this.#findToRefresh(request.method, findIgnoringCase(query, 'id'))
+      if (!('token' in http)) {
+        const { status, error } = http
+        sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
+        return
+      }
+      const identity = await this.#authenticator.identify(request).catch((error: unknown) => {
+        if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
+        throw error
+      })
+      // Whom messages are for stays as it was: another user has to connect anew.
+      if (!identity || identity.user !== http.identity.user) {
+        sendJson(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer' })
+        return
+      }
+      http.connection?.renew(identity)
+      sendJson(response, 200, lifetimeOf(identity, this.#parts.clock.now()))
+    })
+  }
+
   /** Any other request to the path that is no upgrade: server-sent events, long polling, and what clients send there. */
   request(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     return this.#answer(request, response, async () => {
@@ -150,6 +175,13 @@ export class Endpoint {
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
         requireSameUser(http, identity)
+        if (http.connection?.canResume) {
+          socket.off('error', onError)
+          seat.release()
+          http.connection.renew(identity)
+          this.#carriers.resumeWebSocket(socket, head, request, http.connection)
+          return
+        }
         if (http.carrier === 'WebSockets') {
           throw new ChannelError('already_open', 'The connection has a transport already.')
         }
@@ -165,8 +197,6 @@ export class Endpoint {
         socket.destroy()
         return
       }
-      if (http) this.#connections.opened(http)
-      http?.open('WebSockets')
       socket.off('error', onError)
       const id = http?.id ?? this.#parts.createId()
       this.#carriers.openWebSocket(socket, head, { id, identity, position, seat, request, http })
@@ -180,6 +210,15 @@ export class Endpoint {
   /** Takes no more clients. Those that are there are the roster's to close. Idempotent. */
   close(): void {
     this.#isClosed = true
+  }
+
+  #findToRefresh(method: string | undefined, token: string | undefined): HttpConnection | Refusal {
+    if (method !== 'POST') return { status: 405, error: 'method_not_allowed' }
+    if (!this.#parts.isRefreshAllowed) return { status: 404, error: 'refresh_disabled' }
+    if (!token) return { status: 400, error: 'missing_connection_token' }
+    const http = this.#connections.get(token)
+    if (!http) return { status: 404, error: 'connection_not_found' }
+    return http.version === 0 ? { status: 400, error: 'unsupported_negotiate_version' } : http
   }
 
   /** A GET of a client that negotiated: it opens its transport, or polls. */
@@ -237,6 +276,12 @@ export class Endpoint {
   #logError(error: unknown): void {
     if (!(error instanceof ChannelError)) this.#parts.logger.error({ err: error }, 'A request to the hub failed')
   }
+}
+
+/** Why credentials are not renewed, in .NET's words (SIGNALR 2.12). */
+interface Refusal {
+  readonly status: number
+  readonly error: string
 }
 
 /** A request of a client that negotiated. */

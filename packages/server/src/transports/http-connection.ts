@@ -10,9 +10,13 @@ export type Carrier = 'WebSockets' | ServerSentEventsTransport | LongPollingTran
 export interface HttpConnectionInit {
   /** Public. */
   readonly id: string
+  /** Of negotiation: where it is 0, the id is the token. */
+  readonly version: number
   /** Secret: whoever has it may send as the connection. */
   readonly token: string
   readonly identity: Identity
+  /** Whether stateful reconnect was negotiated. */
+  readonly isStateful: boolean
   /** Milliseconds since 1970: nobody may open it later. */
   readonly expiresAt: number
   /** What may come before it is opened. */
@@ -22,8 +26,10 @@ export interface HttpConnectionInit {
 /** A connection as HTTP requests name it by its token: from its negotiation until its transport is gone. */
 export class HttpConnection {
   readonly id: string
+  readonly version: number
   readonly token: string
   readonly identity: Identity
+  readonly isStateful: boolean
   readonly expiresAt: number
   readonly #earlyBytesMax: number
   #early: Buffer[] = []
@@ -34,8 +40,10 @@ export class HttpConnection {
 
   constructor(init: HttpConnectionInit) {
     this.id = init.id
+    this.version = init.version
     this.token = init.token
     this.identity = init.identity
+    this.isStateful = init.isStateful
     this.expiresAt = init.expiresAt
     this.#earlyBytesMax = init.earlyBytesMax
   }

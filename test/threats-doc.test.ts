@@ -20,10 +20,12 @@ const rows: readonly Row[] = read('docs/threats.md')
   .map((line) => ({
     name: line.split(' | ')[0]?.slice(2) ?? '',
     advisories: line.split(' | ')[0]?.match(ADVISORY) ?? [],
-    tests: [...line.matchAll(/`((?:packages|test)\/[^`]+)`(?:: ((?:"[^"]+"(?:, )?)+))?/g)].map(([, file = '', titles = '']) => ({
-      file,
-      titles: [...titles.matchAll(/"([^"]+)"/g)].map(([, title = '']) => title),
-    })),
+    tests: [...line.matchAll(/`((?:packages|test)\/[^`]+)`(?:: ((?:"[^"]+"(?:, )?)+))?/g)].map(
+      ([, file = '', titles = '']) => ({
+        file,
+        titles: [...titles.matchAll(/"([^"]+)"/g)].map(([, title = '']) => title),
+      }),
+    ),
   }))
 const held = rows.filter(({ tests }) => tests.length > 0)
 

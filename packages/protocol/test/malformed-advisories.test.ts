@@ -35,7 +35,14 @@ describe('advisories about MessagePack', () => {
   it('CVE-2026-38357: each form that declares a length is held against the bytes that there are', () => {
     const heldBefore = heldBytes()
     for (let head = 0; head < 256; head++) {
-      for (const rest of [[], [0xff], [0xff, 0xff], [0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff, 0xff], [0, 0, 0x7f, 0xff]]) {
+      for (const rest of [
+        [],
+        [0xff],
+        [0xff, 0xff],
+        [0x7f, 0xff, 0xff, 0xff],
+        [0xff, 0xff, 0xff, 0xff, 0xff],
+        [0, 0, 0x7f, 0xff],
+      ]) {
         const input = inCall(Uint8Array.of(head, ...rest))
         try {
           expect(readBytes(input).length).toBe(1)

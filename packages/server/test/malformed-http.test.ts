@@ -18,6 +18,7 @@ const SENSIBLE: readonly Buffer[] = [
   `GET /msg/events?position=e:1 ${HEAD}Last-Event-ID: e:1\r\n\r\n`,
   `GET /hub?id=x&access_token=y ${HEAD}Accept: text/event-stream\r\nAuthorization: Bearer z\r\n\r\n`,
   `DELETE /msg?id=x ${HEAD}\r\n`,
+  `POST /hub/refresh?id=x ${HEAD}Authorization: Bearer y\r\nContent-Length: 0\r\n\r\n`,
   `OPTIONS /msg/negotiate ${HEAD}Origin: https://a.b\r\nAccess-Control-Request-Headers: x-y\r\n\r\n`,
   `GET /readyz ${HEAD}Cookie: a=b\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n`,
   `${UPGRADE_HEAD}\r\n`,

@@ -9,6 +9,12 @@ import { type Attack, throwMalformed } from './malformed-rig.ts'
 import { exchange, inFrames, upgradeTo } from './malformed-wire.ts'
 import { clientFrame } from './served-channel.ts'
 
+const RESUMED = 0.1
+const NEGOTIATION = Buffer.from(
+  'POST /hub/negotiate?negotiateVersion=1&useStatefulReconnect=true HTTP/1.1\r\n' +
+    'Host: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+)
+
 /** What a client of the hub says when all is well. */
 const SENSIBLE: readonly (readonly HubMessage[])[] = [
   [{ type: 1, invocationId: '1', target: 'Echo', arguments: [{ a: [1, 'x', null] }] }],
@@ -35,11 +41,18 @@ export async function throwMalformedMessages(name: CodecName): Promise<void> {
   const found = readCorpus(fileURLToPath(new URL('../../protocol/fuzz/corpus', import.meta.url)), name)
   // What is right comes last, as that is what is changed most.
   const corpus = [...found, ...sensible]
-  const handshake = clientFrame(1, `{"protocol":"${name}","version":1}\x1e`)
+  const shake = (version: number): Buffer => clientFrame(1, `{"protocol":"${name}","version":${version}}\x1e`)
   const counts = { refused: 0, answered: 0 }
   const attack: Attack = async (random, port) => {
-    const input = mutate(name, random.chance(0.5) ? corpus : sensible, random)
-    const pieces = [upgradeTo(random.chance(0.8) ? '/hub' : '/msg'), handshake, ...inFrames(input, random)]
+    const create = (): Buffer[] => inFrames(mutate(name, random.chance(0.5) ? corpus : sensible, random), random)
+    if (random.chance(RESUMED)) {
+      // A connection that outlives its socket, and goes on, or not, on another one.
+      const [, token = ''] = /"connectionToken":"([\w-]+)"/.exec(await exchange(port, [NEGOTIATION], 'ended')) ?? []
+      await exchange(port, [upgradeTo(`/hub?id=${token}`), shake(2), ...create()], random.pick(['answered', 'reset']))
+      await exchange(port, [upgradeTo(`/hub?id=${token}`), ...create()], random.pick(['at once', 'reset']))
+      return
+    }
+    const pieces = [upgradeTo(random.chance(0.8) ? '/hub' : '/msg'), shake(1), ...create()]
     const text = await exchange(port, pieces, 'at once')
     if (!text.includes('{}\x1e')) throw new Error(`The handshake was answered ${JSON.stringify(text.slice(0, 500))}`)
     if (text.includes('Connection closed with an error.')) counts.refused++

@@ -54,7 +54,7 @@ const PATHS = [
 ]
 const BODIES = ['', '', '{}', '{', '[[[[', '\x1e', '\x00\xff', 'x'.repeat(5000)]
 const IDS =
-  /^\{"negotiateVersion":[01],"connectionId":"[\w-]{22}",("connectionToken":"[\w-]{22}",)?"availableTransports":\[/
+  /^\{("useStatefulReconnect":true,)?"negotiateVersion":[01],"connectionId":"[\w-]{22}",("connectionToken":"[\w-]{22}",)?"availableTransports":\[/
 /** As .NET says it; any other answer than that or an identity is none that a client knows. */
 const REFUSAL = /^\{"error":"The client requested .{1,200}"\}$/
 

@@ -42,6 +42,8 @@ const doors: Readonly<Record<string, (hubUrl: string, own: string, headers: Head
   'a poll': (_, own, headers) => statusOf(own, headers),
   'a POST': async (_, own, headers) => (await post(own, `{"type":6}${RECORD_END}`, headers).answer).status,
   'a DELETE': async (_, own, headers) => (await ask(own, { method: 'DELETE', headers })).status,
+  'a refresh': async (_, own, headers) =>
+    (await ask(own.replace('?', '/refresh?'), { method: 'POST', headers })).status,
   'the event stream': (hubUrl, _, headers) => statusOf(`${hubUrl}/events`, { Accept: 'text/event-stream', ...headers }),
 }
 

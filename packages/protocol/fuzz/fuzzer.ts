@@ -31,6 +31,8 @@ export interface Failure {
 export class Fuzzer {
   readonly #parts: FuzzerParts
   #corpus: Uint8Array[] = []
+  /** Those of the corpus that hold messages: most of what is near them is still of the grammar. */
+  readonly #good: Uint8Array[] = []
   #executions = 0
   #batches = 0
 
@@ -54,7 +56,7 @@ export class Fuzzer {
   /** Tries a batch of new inputs. */
   run(): Failure | undefined {
     const { name, random } = this.#parts
-    const inputs = Array.from({ length: BATCH }, () => mutate(name, this.#corpus, random))
+    const inputs = Array.from({ length: BATCH }, () => mutate(name, this.#pool(random), random))
     return this.#batches++ % ALONE_EVERY === 0 ? this.#lookAlone(inputs) : this.#search(inputs)
   }
 
@@ -74,6 +76,10 @@ export class Fuzzer {
       }
     }
     return this.#corpus
+  }
+
+  #pool(random: Random): readonly Uint8Array[] {
+    return this.#good.length > 0 && random.chance(0.6) ? this.#good : this.#corpus
   }
 
   /** Finds those that run what none before ran, by halves. */
@@ -100,6 +106,7 @@ export class Fuzzer {
       if (!coverage.isNew(profile, true)) continue
       coverage.remember(profile)
       this.#corpus.push(input)
+      if (this.#parts.judge(this.#parts.name, input).messages > 0) this.#good.push(input)
     }
     return undefined
   }

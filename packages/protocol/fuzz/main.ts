@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../test/random.ts'
@@ -22,7 +23,7 @@ const CODE = {
   messagepack: /protocol\/dist\/(?:messagepack|binary|protocol-error)|@msgpack\/msgpack\//,
 }
 // This file stands in fuzz/dist/fuzz.
-const folder = fileURLToPath(new URL('../..', import.meta.url))
+const folder = relative('.', fileURLToPath(new URL('../..', import.meta.url)))
 
 const { values } = parseArgs({
   options: {

@@ -20,7 +20,7 @@ describe.each<CodecName>(['json', 'messagepack'])('the inputs that fuzzing found
     const verdicts = corpus.map((input) => judge(name, input))
     // Of each kind there are some, or they show nothing.
     const kinds = new Set(verdicts.map(({ messages, error }) => `${messages > 0 ? 'messages' : 'none'}, ${error}`))
-    expect([...kinds].filter((kind) => !/^messages, too/.test(kind)).sort()).toEqual([
+    expect([...kinds].filter((kind) => !kind.startsWith('messages, too')).sort()).toEqual([
       'messages, malformed',
       'messages, undefined',
       'none, malformed',

@@ -77,9 +77,12 @@ async function findStall(
   if (Math.min(...together) <= STALL_MS_MAX) return
   for (const own of seeds) {
     const stalls = [await run([own], 1), await run([own], 1)]
-    if (Math.min(...stalls) > STALL_MS_MAX) throw new Error(`The input of SEED=${own} INPUTS=1 stalls for ${stalls} ms`)
+    if (Math.min(...stalls) > STALL_MS_MAX)
+      throw new Error(`The input of SEED=${own} INPUTS=1 stalls for ${stalls.join(' and ')} ms`)
   }
-  throw new Error(`The inputs of SEED=${seeds[0]} INPUTS=${seeds.length} together stall for ${together} ms`)
+  throw new Error(
+    `The inputs of SEED=${seeds[0]} INPUTS=${seeds.length} together stall for ${together.join(' and ')} ms`,
+  )
 }
 
 async function attackWith(attack: Attack, seed: number, server: Server): Promise<void> {

@@ -25,7 +25,7 @@ server.mapHub(
       },
       Concat: {
         parameters: [upload(unchecked)],
-        async run(_, stream) {
+        async run(_, /** @type {AsyncIterable<unknown>} */ stream) {
           let count = 0
           try {
             for await (const item of stream) count += String(item).length
@@ -81,5 +81,7 @@ const answers = {
 
 setInterval(tick, TICK_MS)
 process.on('disconnect', () => process.exit())
-process.on('message', async ({ id, ask, ...rest }) => process.send({ id, answer: await answers[ask](rest) }))
+process.on('message', ({ id, ask, ...rest }) => {
+  void Promise.resolve(answers[ask](rest)).then((answer) => process.send({ id, answer }))
+})
 process.send({ port })

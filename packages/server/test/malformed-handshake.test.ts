@@ -75,7 +75,7 @@ const attack: Attack = async (random, port) => {
 }
 
 it('10,000 malformed handshakes end nothing, hold up nobody and leave nothing behind', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await throwMalformed(attack)
   if (process.env['INPUTS'] === undefined) {

@@ -106,7 +106,7 @@ const attack: Attack = async (random, port) => {
   if (failed) throw new Error(`It answered ${failed[0].slice(0, 1000)}`)
 }
 
-it('10,000 malformed requests end nothing, hold up nobody and leave nothing behind', { timeout: 60_000 }, async () => {
+it('10,000 malformed requests end nothing, hold up nobody and leave nothing behind', { timeout: 120_000 }, async () => {
   await throwMalformed(attack)
   if (process.env['INPUTS'] !== undefined) return
   // All kinds of answers were given often, or the inputs show nothing.

@@ -12,8 +12,9 @@ const ROUND = 500
 const AT_ONCE = 20
 const POST_EVERY = 25
 const STALL_MS_MAX = 50
-/** What caches and the compiler still take after the first round. */
-const GROWTH_BYTES_MAX = 4_000_000
+/** After so many the compiler and caches have most of what they take: more than a megabyte. */
+const WARM_UP = 2000
+const GROWTH_BYTES_MAX = 2_000_000
 const SETTLED_MS_MAX = 8000
 const SERVER = fileURLToPath(new URL('malformed-server.mjs', import.meta.url))
 const TRANSPORTS = [
@@ -50,7 +51,7 @@ export async function throwMalformed(attack: Attack): Promise<void> {
     await Promise.all(range(1, atOnce).map(work))
     return server.ask('stall')
   }
-  await run(range(1, ROUND).map((n) => seed + inputs + n))
+  await run(range(1, Math.min(WARM_UP, inputs)).map((n) => seed + inputs + n))
   await requireAlone(server)
   const heldMax = (await server.ask('held')) + GROWTH_BYTES_MAX
   for (let first = 0; first < inputs; first += ROUND) {

@@ -60,12 +60,13 @@ function search(name: CodecName, coverage: BlockCoverage, judge: Judge): void {
   }
   let failure = fuzzer.start(readCorpus(`${folder}/corpus`, name))
   let nextReport = start + REPORT_MS
-  while (!failure && performance.now() < start + seconds * 1000) {
-    failure = fuzzer.run()
+  // At least one batch, however slow the machine.
+  do {
+    failure ??= fuzzer.run()
     if (performance.now() < nextReport) continue
     report()
     nextReport += REPORT_MS
-  }
+  } while (!failure && performance.now() < start + seconds * 1000)
   report()
   if (failure) keep(name, failure, judge)
   else if (values['update-corpus']) writeCorpus(`${folder}/corpus`, name, fuzzer.condense())

@@ -61,7 +61,7 @@ describe('advisories of ws', () => {
 
   it('CVE-2026-62389: fragments without anything in them count too', async () => {
     await start()
-    const fragments = [clientFrame(1, '', false), ...range(1, 20_000).map(() => clientFrame(0, '', false))]
+    const fragments = [clientFrame(1, '', false), ...range(1, 200).map(() => clientFrame(0, '', false))]
     const raw = await openUpgraded(shake, ...fragments)
     await until(() => raw.isEnded(), 'it is closed')
     expect(closeCodesOf(raw.text())).toEqual([1008])

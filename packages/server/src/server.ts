@@ -13,6 +13,7 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
+import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
 import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
 import type { HubContract } from './hub/hub-contract.ts'
@@ -125,7 +126,7 @@ interface ServerChannelParts {
 export class ServerChannel {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
-  readonly #servers: Server[] = []
+  readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
   #failedPosts = 0
   #closing: Promise<void> | undefined
 
@@ -264,6 +265,7 @@ export class ServerChannel {
     )
     server.maxHeadersCount = 100
     this.attach(server)
+    const unused = new UnusedSockets(server)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, () => {
@@ -273,7 +275,7 @@ export class ServerChannel {
         resolve()
       })
     })
-    this.#servers.push(server)
+    this.#servers.push({ server, unused })
     const address = server.address() as AddressInfo
     const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
     return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
@@ -290,10 +292,14 @@ export class ServerChannel {
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
-    const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    const stopped = this.#servers.map(({ server, unused }) => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      unused.destroyAll()
+      return closed
+    })
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
     const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
-      for (const server of this.#servers) server.closeAllConnections()
+      for (const { server } of this.#servers) server.closeAllConnections()
     })
     await Promise.all(stopped)
     timer.stop()

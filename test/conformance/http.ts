@@ -21,10 +21,18 @@ export interface Answer {
 }
 
 /** Asks the server, on a TCP connection of its own, and reads the whole answer. */
-export async function ask(scene: Scene, path: string, options: Ask = {}): Promise<Answer> {
+export function ask(scene: Scene, path: string, options: Ask = {}): Promise<Answer> {
   const request = openAsk(scene, path, options)
   sendBody(request, options)
-  return readAnswer(await responseTo(request))
+  return answerTo(request)
+}
+
+/** The whole answer to a request. */
+export function answerTo(request: ClientRequest): Promise<Answer> {
+  const answer = responseTo(request).then(readAnswer)
+  // A check that has failed awaits no more of what it asked.
+  answer.catch(() => {})
+  return answer
 }
 
 /** A request whose body has not been sent. */

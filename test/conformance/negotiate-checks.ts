@@ -47,7 +47,9 @@ export const negotiateChecks: readonly Check[] = [
     }
   }),
   recommended('N1.4', 'matches the path of negotiate in any case', async (scene) => {
-    expectEqual((await ask(scene, '/TESTHUB/Negotiate?negotiateVersion=1', { method: 'POST' })).status, 200, 'status')
+    const answer = await ask(scene, '/TESTHUB/Negotiate?negotiateVersion=1', { method: 'POST' })
+    expectEqual(answer.status, 200, 'status')
+    expectEqual(parseObject(answer)['negotiateVersion'], 1, 'negotiateVersion')
   }),
   recommended('N1.5', 'matches the names in the query in any case', async (scene) => {
     const answer = await post(scene, '?NegotiateVersion=1&UseStatefulReconnect=true')

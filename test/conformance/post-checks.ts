@@ -1,5 +1,5 @@
 import { type Check, expectEqual, required } from './check.ts'
-import { ask, expectAnswer, openAsk, readAnswer, responseTo, withQuery } from './http.ts'
+import { answerTo, ask, expectAnswer, openAsk, withQuery } from './http.ts'
 import { Link } from './link.ts'
 import { negotiate } from './negotiation.ts'
 import { Polling } from './polling.ts'
@@ -81,7 +81,7 @@ export const postChecks: readonly Check[] = [
     const path = withQuery('/testhub', { id: link.token })
     const [start, end] = [invocation('1', 'first').slice(0, 30), invocation('1', 'first').slice(30)]
     const first = openAsk(scene, path, { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' } })
-    const answered = responseTo(first).then(readAnswer)
+    const answered = answerTo(first)
     await new Promise((resolve) => first.write(start, resolve))
     // Long enough for the server to have the first half when the second request comes.
     await scene.pass(200)

@@ -25,12 +25,14 @@ export const streamChecks: readonly Check[] = [
       await link.send({ type: 4, invocationId, target: 'Stream', arguments: [] })
       const items = ['a', 'b', 'c'].map((item) => ({ type: 2, invocationId, item }))
       await link.expect(...items, { type: 3, invocationId })
+      await link.expectSilence()
     },
   ),
   ...overAll(required, 'T1.2', 'completes an empty stream', async (link) => {
     const invocationId = link.createId()
     await link.send({ type: 4, invocationId, target: 'EmptyStream', arguments: [] })
     await link.expect({ type: 3, invocationId })
+    await link.expectSilence()
   }),
   ...overAll(required, 'T1.3', 'stops a stream that is cancelled, and completes it still', async (link) => {
     const invocationId = link.createId()
@@ -38,6 +40,7 @@ export const streamChecks: readonly Check[] = [
     await link.expectSilence()
     await link.send({ type: 5, invocationId })
     await link.expect({ type: 1, target: 'StreamCanceled', arguments: [] }, { type: 3, invocationId })
+    await link.expectSilence()
   }),
   ...overAll(required, 'T1.4', 'reads a stream of the client', async (link) => {
     const invocationId = link.createId()
@@ -48,6 +51,7 @@ export const streamChecks: readonly Check[] = [
       { type: 3, invocationId: '7' },
     )
     await link.expect({ type: 3, invocationId, result: 'Hello world' })
+    await link.expectSilence()
   }),
   ...overAll(required, 'T1.5', 'answers other messages while it streams', async (link) => {
     await link.send({ type: 4, invocationId: 'i', target: 'InfiniteStream', arguments: [] })

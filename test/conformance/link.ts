@@ -20,7 +20,7 @@ export interface LinkOptions {
   readonly version?: number
   /** The user's. */
   readonly token?: string
-  /** False: sends no ping, so that the server never times it out. */
+  /** False: sends no ping, so that the server never times it out. Clients that poll never ping. */
   readonly pings?: boolean
 }
 
@@ -60,7 +60,7 @@ export class Link {
     const link = new Link(scene, wire, { ...negotiated, protocol })
     await wire.send(JSON.stringify({ protocol, version }) + SEPARATOR)
     expectEqual(await link.readHandshake(), '{}', 'answer to the handshake')
-    if (options.pings ?? true) await link.send({ type: PING })
+    if (options.pings ?? transport !== 'LongPolling') await link.send({ type: PING })
     return link
   }
 

@@ -153,7 +153,7 @@ export const longPollingChecks: readonly Check[] = [
     'L4.1',
     'does not ping',
     async (scene) => {
-      const link = await Link.open(scene, { transport: 'LongPolling', pings: false })
+      const link = await Link.open(scene, { transport: 'LongPolling' })
       await scene.pass(scene.settings.keepAliveMs * 2 + 1500)
       await link.expectSilence()
       expectEqual(link.pings, 0, 'pings')

@@ -10,6 +10,8 @@ export class CuttingProxy {
   /** Passes bytes on to this port; may change, as where a server comes back elsewhere. */
   targetPort: number
   #isRefusing = false
+  /** Bytes that still pass in a direction before everything is cut. */
+  #left: { to: 'client' | 'server'; bytes: number } | undefined
 
   constructor(targetPort: number) {
     this.targetPort = targetPort
@@ -24,6 +26,11 @@ export class CuttingProxy {
   /** Resets every connection that there is. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Lets so many more bytes pass in this direction, then resets every connection. */
+  cutAfter(bytes: number, to: 'client' | 'server'): void {
+    this.#left = { to, bytes }
   }
 
   /** Whether new connections are reset at once. */
@@ -44,9 +51,9 @@ export class CuttingProxy {
     }
     this.connections++
     const target = connect(this.targetPort, '127.0.0.1')
-    for (const [socket, other] of [
-      [client, target],
-      [target, client],
+    for (const [socket, other, to] of [
+      [client, target, 'server'],
+      [target, client, 'client'],
     ] as const) {
       this.#sockets.add(socket)
       socket.on('error', () => other.destroy())
@@ -54,7 +61,20 @@ export class CuttingProxy {
         this.#sockets.delete(socket)
         other.destroy()
       })
-      socket.pipe(other)
+      socket.on('data', (data: Buffer) => this.#forward(data, other, to))
+      socket.on('end', () => other.end())
     }
+  }
+
+  #forward(data: Buffer, other: Socket, to: 'client' | 'server'): void {
+    const left = this.#left
+    if (left?.to !== to || data.length < left.bytes) {
+      if (left?.to === to) left.bytes -= data.length
+      other.write(data)
+      return
+    }
+    this.#left = undefined
+    // What was let through arrives before the reset does.
+    other.write(data.subarray(0, left.bytes), () => setImmediate(() => this.cut()))
   }
 }

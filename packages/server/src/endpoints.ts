@@ -25,6 +25,8 @@ import { allTransports, type TransportName } from './transports/negotiate.ts'
 export interface MapOptions {
   /** Which transports may carry its connections. Default: all. */
   readonly transports?: readonly TransportName[]
+  /** Whether a client whose network breaks may go on where it was, if it asks for that. Default true; of a hub only. */
+  readonly statefulReconnect?: boolean
   /** Who its clients are. Default: as the server's own option says. */
   readonly authenticate?: Authenticate
   /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
@@ -101,7 +103,7 @@ export class Endpoints {
     const limits = this.#limits(options)
     const onError = (error: unknown): void => logger.error({ err: error, path }, 'A connection was not served')
     const parts = { serve, limits, onError, now: () => clock.now() }
-    this.#map('path of the connections', path, options, limits, {
+    this.#map('path of the connections', path, { ...options, statefulReconnect: false }, limits, {
       keepsRequest: true,
       serve: (init: ServedConnectionInit) => new ServedRawConnection(init, parts),
     })
@@ -132,7 +134,7 @@ export class Endpoints {
   #map(
     what: string,
     path: string,
-    { transports = allTransports, authenticate }: MapOptions,
+    { transports = allTransports, statefulReconnect = true, authenticate }: MapOptions,
     limits: Limits,
     served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
   ): void {
@@ -142,6 +144,7 @@ export class Endpoints {
       ...this.#parts,
       ...served,
       transports,
+      isStatefulAllowed: statefulReconnect,
       limits,
       authenticate: authenticate ?? this.#parts.authenticate,
     })

@@ -95,7 +95,14 @@ const generalLimits = {
     min: 100,
     max: 600_000,
     unit: 'ms',
-    doc: 'a negotiated connection that nobody opened is forgotten',
+    doc: 'a negotiated connection that nobody opened is forgotten, and one whose client does not come back',
+  },
+  statefulBufferBytes: {
+    default: 100_000,
+    min: 1024,
+    max: 67_108_864,
+    unit: 'bytes',
+    doc: 'sent to a client that can resume and not acknowledged by it; the log waits while half of it is full',
   },
   pollTimeoutMs: {
     default: 90_000,

@@ -72,8 +72,8 @@ describe('a connection whose client takes nothing', () => {
     block()
     for (const number of range(1, 200)) await post(`${number}${'x'.repeat(200)}`)
     await clock.settle()
-    expect(outlet.bufferedBytes).toBeGreaterThanOrEqual(512)
-    expect(outlet.bufferedBytes).toBeLessThan(512 + 2000)
+    expect(outlet.outstandingBytes).toBeGreaterThanOrEqual(512)
+    expect(outlet.outstandingBytes).toBeLessThan(512 + 2000)
   })
 
   it('holds up neither posts nor others', async () => {

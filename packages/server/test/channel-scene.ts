@@ -98,7 +98,7 @@ function connect(channel: Channel, id: string, { user, groups = [], position }: 
     },
     drain: () => {
       outlet.isTaking = true
-      outlet.bufferedBytes = 0
+      outlet.outstandingBytes = 0
       connection.drained()
     },
     leave,

@@ -11,13 +11,13 @@ export class FakeOutlet implements Outlet {
   readonly chunks: Chunk[] = []
   /** Why it was closed. */
   closed: ChannelError | undefined
-  bufferedBytes = 0
+  outstandingBytes = 0
   isTaking = true
   onClose: (() => void) | undefined
 
   write(chunk: Chunk): void {
     this.chunks.push(chunk)
-    if (!this.isTaking) this.bufferedBytes += chunk.payload.length
+    if (!this.isTaking) this.outstandingBytes += chunk.payload.length
   }
 
   close(error: ChannelError): void {

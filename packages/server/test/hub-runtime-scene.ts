@@ -70,7 +70,7 @@ export function openRuntime<Contract extends HubContract>(
         { runtime, transport, clock, limits, id, identity, request: { ...REQUEST, ...request } },
         ends,
       )
-      transport.listen(connection)
+      connection.start()
       transport.send(HANDSHAKE)
       let calls = 0
       const client: RuntimeClient = {
@@ -114,6 +114,7 @@ export function serve<Contract extends HubContract>(
   return new HubConnection({
     ...rest,
     position: undefined,
+    isStateful: false,
     parts: { hub: runtime, codecs, limits, clock, detailedErrors: false },
     onEnd: (_, error) => ends.push(error),
     onGone: () => {},

@@ -50,7 +50,7 @@ beforeAll(async () => {
           remoteAddress: undefined,
         },
       })
-      transport.listen(connection)
+      connection.start()
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

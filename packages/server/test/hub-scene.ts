@@ -23,6 +23,8 @@ export interface HubClientOptions {
   readonly shakesHands?: boolean
   /** Another hub than the channel's. */
   readonly hub?: Hub
+  /** Whether stateful reconnect was negotiated. */
+  readonly isStateful?: boolean
 }
 
 /** A client of the hub, over a fake transport. */
@@ -56,7 +58,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
     clock,
     store,
     post: (body) => post(body),
-    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub } = {}) {
+    connect(id, { identity = {}, position, shakesHands = true, hub = channelHub, isStateful = false } = {}) {
       const transport = new FakeTransport()
       const client = {
         transport,
@@ -67,6 +69,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           identity,
           position: position === undefined ? undefined : (parsePosition(position) ?? null),
           transport,
+          isStateful,
           request: REQUEST,
           parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
@@ -75,7 +78,6 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           },
         }),
       }
-      transport.listen(client.hub)
       client.hub.start()
       if (shakesHands) transport.send(HANDSHAKE)
       return client

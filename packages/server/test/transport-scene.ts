@@ -73,6 +73,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     serveEvents: (init: ServedConnectionInit) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
     keepsRequest: false,
     transports: allTransports,
+    isStatefulAllowed: true,
     roster,
     limits,
     access,

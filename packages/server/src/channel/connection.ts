@@ -16,8 +16,8 @@ import type { StoreRead } from './store.ts'
 
 /** Where a connection's bytes go. It never makes the writer wait: it says how much it holds. */
 export interface Outlet {
-  /** Bytes written that the peer has not taken. */
-  readonly bufferedBytes: number
+  /** Bytes written that the peer has not taken, or has not acknowledged where it does that. */
+  readonly outstandingBytes: number
   write(chunk: Chunk): void
   /** Ends the connection with this reason; the client may come back if the error's kind says so. */
   close(error: ChannelError): void
@@ -137,7 +137,7 @@ export class Connection implements Addressee {
     this.#isAwake = false
     if (this.#state !== 'behind') return
     while (this.#cursor < this.#log.head) {
-      if (this.#outlet.bufferedBytes >= this.#highWaterMarkBytes) {
+      if (this.#outlet.outstandingBytes >= this.#highWaterMarkBytes) {
         this.#state = 'blocked'
         return
       }

@@ -8,7 +8,7 @@ const PROTOCOL_SHOWN_MAX = 64
 /** What came of a client's first bytes: not enough yet, the codec that was chosen, or why there is no connection. */
 export type HandshakeOutcome =
   | { readonly state: 'waiting' }
-  | { readonly state: 'done'; readonly codec: Codec; readonly rest: Buffer }
+  | { readonly state: 'done'; readonly codec: Codec; readonly version: number; readonly rest: Buffer }
   | { readonly state: 'refused'; readonly answer: string }
 
 /** Takes the handshake, which is JSON text whatever follows it, and may come in pieces. Source: SIGNALR 2.7. */
@@ -60,6 +60,6 @@ export class Handshake {
       const answer = `The server does not support version ${version} of the '${codec.name}' protocol.`
       return { state: 'refused', answer }
     }
-    return { state: 'done', codec, rest }
+    return { state: 'done', codec, version, rest }
   }
 }

@@ -17,8 +17,13 @@ import { Handshake } from './handshake.ts'
 import type { CloseMessage, HubPeer, HubRequest } from './hub-peer.ts'
 import { CLOSED_WITH_ERROR } from './invocation-errors.ts'
 import { MessageIntake, type MessageTaker } from './message-intake.ts'
+import { SEQUENCE_TOO_GREAT } from './received-sequence.ts'
+import { ResumableTransport } from './resumable-transport.ts'
 import { renewed, type ServedConnection, type ServedConnectionInit } from './served-connection.ts'
 import { StallWatch } from './stall-watch.ts'
+
+/** Of the handshake: a client that says less does not count (SIGNALR 2.7 K3). */
+const STATEFUL_VERSION = 2
 
 /** Hub messages that are a hub's own business, as opposed to the connection's. */
 export type CallMessage = Extract<HubMessage, { readonly type: 1 | 2 | 3 | 4 | 5 }>
@@ -72,6 +77,8 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   readonly #init: HubConnectionInit
   readonly #parts: HubConnectionParts
   readonly #transport: Transport
+  /** The same, where it outlives its sockets. */
+  readonly #resumable: ResumableTransport | undefined
   #identity: Identity
   #state: HubConnectionState = 'handshake'
   #codec: Codec = jsonCodec
@@ -91,12 +98,13 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     const { parts, transport, identity, id, position } = init
     this.#init = init
     this.#parts = parts
-    this.#transport = transport
+    this.#resumable = init.isStateful ? new ResumableTransport(transport, parts) : undefined
+    this.#transport = this.#resumable ?? transport
     this.#identity = identity
     this.id = id
     this.position = position
     this.#openedAt = this.#sentAt = this.#receivedAt = parts.clock.now()
-    this.#stallWatch = new StallWatch(transport, this.#openedAt)
+    this.#stallWatch = new StallWatch(this.#transport, this.#openedAt)
   }
 
   get codec(): Codec {
@@ -123,7 +131,23 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     return this.#transport.bufferedBytes
   }
 
+  get outstandingBytes(): number {
+    return this.#resumable?.outstandingBytes ?? this.#transport.bufferedBytes
+  }
+
+  get canResume(): boolean {
+    return this.#state === 'open' && this.#resumable?.canResume === true
+  }
+
+  resumeOn(transport: Transport): boolean {
+    if (!this.canResume) return false
+    this.#receivedAt = this.#parts.clock.now()
+    this.#resumable?.resumeOn(transport)
+    return true
+  }
+
   start(): void {
+    this.#transport.listen(this)
     const { codec } = this.#init
     if (codec && this.#state === 'handshake') this.#open(codec)
   }
@@ -208,12 +232,18 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     const { expiresAt } = this.#identity
     if (expiresAt !== undefined && now >= expiresAt) {
       this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
+    } else if (this.#resumable?.isAway) {
+      // Its own time runs.
     } else if (this.#stallWatch.stalledMs(now) >= limits.stalledReaderMs) {
       this.close(new ChannelError('reader_stalled', `The client took nothing for ${limits.stalledReaderMs} ms.`))
-    } else if (this.#transport.hasKeepAlive) this.#keepAlive(now)
+    } else {
+      this.#resumable?.tick()
+      if (this.#transport.hasKeepAlive) this.#keepAlive(now)
+    }
   }
 
   takeMessage(message: HubMessage): void {
+    if (this.#resumable && !this.#resumable.accepts(message)) return
     switch (message.type) {
       case MessageType.Ping:
         this.#hasPinged = true
@@ -244,9 +274,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     }
     const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
     // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
-    const said = this.#parts.detailedErrors
-      ? `${CLOSED_WITH_ERROR} InvalidDataException: ${error.message}`
-      : CLOSED_WITH_ERROR
+    const said = describeProtocolError(error, this.#parts.detailedErrors)
     this.#say({ type: MessageType.Close, error: said, allowReconnect: true })
     this.#end(1000, new ChannelError(code, error.message, { cause: error }))
   }
@@ -284,6 +312,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
       case 'done':
         this.#transport.useFormat(outcome.codec.transferFormat)
         this.#answerHandshake()
+        if (outcome.version >= STATEFUL_VERSION) this.#resumable?.begin(outcome.codec)
         this.#open(outcome.codec)
         if (outcome.rest.length > 0) this.#intake?.receive(outcome.rest)
         return
@@ -336,6 +365,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     session?.onDisconnected(reason)
     this.#init.onEnd(this, error)
   }
+}
+
+/** Without details .NET's server says only that it was one, but for this. */
+function describeProtocolError({ message }: ProtocolError, isDetailed: boolean): string {
+  if (message === SEQUENCE_TOO_GREAT) return message
+  return isDetailed ? `${CLOSED_WITH_ERROR} InvalidDataException: ${message}` : CLOSED_WITH_ERROR
 }
 
 /** A timeout is said in .NET's words; what .NET has no words for begins with the error's code. */

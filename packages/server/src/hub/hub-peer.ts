@@ -24,6 +24,8 @@ export interface HubPeer extends Outlet {
   readonly identity: Identity
   readonly codec: Codec
   readonly request: HubRequest
+  /** Bytes written that the network has not taken. */
+  readonly bufferedBytes: number
   /** Says this Close, and ends the connection after it (1000). Idempotent: of a second call nothing is said. */
   end(message: CloseMessage): void
   /** Takes nothing more from the client until `resume`; what has been received may still come. Idempotent. */

@@ -91,8 +91,16 @@ export class ServedRawConnection implements ServedConnection, RawConnection {
     return this.#init.transport.bufferedBytes
   }
 
+  readonly canResume = false
+
   start(): void {
+    this.#init.transport.listen(this)
     void this.#serve()
+  }
+
+  /** Without messages there is nothing to count. */
+  resumeOn(): boolean {
+    return false
   }
 
   renew(identity: Identity): void {

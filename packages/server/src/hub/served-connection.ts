@@ -9,8 +9,14 @@ export interface ServedConnection extends TransportListener {
   /** Public. */
   readonly id: string
   readonly identity: Identity
-  /** The transport listens. Called once. */
+  /** Begins to listen to its transport. Called once. */
   start(): void
+  /**
+   * Goes on over another transport, with everything that it has said and not been acknowledged; one that it still has is
+   * given up. @returns false, and nothing is done, where it can't
+   */
+  resumeOn(transport: Transport): boolean
+  readonly canResume: boolean
   /** A client that shows who it is with each of its requests may show a newer proof of the same (SIGNALR L4). */
   renew(identity: Identity): void
   /** Ends the connection and says why; the client comes back by itself where the error's kind allows that. Idempotent. */
@@ -25,6 +31,8 @@ export interface ServedConnectionInit {
   /** Where the client left off: see ConnectRequest. */
   readonly position: Position | null | undefined
   readonly transport: Transport
+  /** Whether it may outlive its transport, if the client's handshake agrees (SIGNALR 2.11). */
+  readonly isStateful: boolean
   readonly request: HubRequest
   /** Told why it ends, once; undefined where the client left. */
   readonly onEnd: (connection: ServedConnection, error: ChannelError | undefined) => void

@@ -4,7 +4,7 @@ import type { Position } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import type { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
-import type { Transport } from '../channel/transport.ts'
+import type { Transport, TransportListener } from '../channel/transport.ts'
 import type { HubRequest } from '../hub/hub-peer.ts'
 import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
@@ -50,13 +50,29 @@ export class Carriers {
   }
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
-    // Also where ws refuses the upgrade, and never opens: then the socket ends without a connection.
+    const { request, seat, http } = arrival
+    let isOpen = false
+    // Where ws refuses the upgrade, and never opens, the socket ends without a connection.
     socket.once('close', () => {
-      arrival.seat.release()
-      if (arrival.http) this.#connections.gone(arrival.http)
+      if (isOpen) return
+      seat.release()
+      if (http) this.#connections.gone(http)
     })
-    this.#acceptor.accept(arrival.request, socket, head, (transport) => {
-      this.#start(transport, arrival, this.#parts.serve)
+    if (http) this.#connections.opened(http)
+    http?.open('WebSockets')
+    this.#acceptor.accept(request, socket, head, (transport) => {
+      isOpen = true
+      const connection = this.#start(transport, arrival, this.#parts.serve)
+      http?.open('WebSockets', connection)
+    })
+  }
+
+  /** A client that was lost, or whose old socket is half open, goes on with this one (SIGNALR 0.3). */
+  resumeWebSocket(socket: Duplex, head: Buffer, request: IncomingMessage, connection: ServedConnection): void {
+    this.#acceptor.accept(request, socket, head, (transport) => {
+      if (connection.resumeOn(transport)) return
+      transport.listen(NOBODY)
+      transport.abort()
     })
   }
 
@@ -101,6 +117,7 @@ export class Carriers {
       identity,
       position,
       transport,
+      isStateful: http?.isStateful === true && transport.name === 'WebSockets',
       request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
       onGone: (gone) => {
         roster.remove(gone)
@@ -111,7 +128,6 @@ export class Carriers {
       onEnd: (ended, error) => this.#logEnd(ended, error),
     })
     roster.add(connection)
-    transport.listen(connection)
     connection.start()
     return connection
   }
@@ -125,6 +141,8 @@ export class Carriers {
     } else this.#parts.logger.info(details, message)
   }
 }
+
+const NOBODY: TransportListener = { onData() {}, onDrain() {}, onClose() {} }
 
 type OpenArrival = Arrival & { readonly http: HttpConnection }
 

@@ -27,6 +27,7 @@ export interface EndpointParts {
   /** Whether connections keep the request that opened them: it takes about 2 KB of each. */
   readonly keepsRequest: boolean
   readonly transports: readonly TransportName[]
+  readonly isStatefulAllowed: boolean
   readonly roster: Roster
   readonly limits: Limits
   readonly access: AccessOptions
@@ -150,6 +151,13 @@ export class Endpoint {
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
         requireSameUser(http, identity)
+        if (http.connection?.canResume) {
+          socket.off('error', onError)
+          seat.release()
+          http.connection.renew(identity)
+          this.#carriers.resumeWebSocket(socket, head, request, http.connection)
+          return
+        }
         if (http.carrier === 'WebSockets') {
           throw new ChannelError('already_open', 'The connection has a transport already.')
         }
@@ -165,8 +173,6 @@ export class Endpoint {
         socket.destroy()
         return
       }
-      if (http) this.#connections.opened(http)
-      http?.open('WebSockets')
       socket.off('error', onError)
       const id = http?.id ?? this.#parts.createId()
       this.#carriers.openWebSocket(socket, head, { id, identity, position, seat, request, http })

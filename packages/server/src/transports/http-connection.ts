@@ -13,6 +13,8 @@ export interface HttpConnectionInit {
   /** Secret: whoever has it may send as the connection. */
   readonly token: string
   readonly identity: Identity
+  /** Whether stateful reconnect was negotiated. */
+  readonly isStateful: boolean
   /** Milliseconds since 1970: nobody may open it later. */
   readonly expiresAt: number
   /** What may come before it is opened. */
@@ -24,6 +26,7 @@ export class HttpConnection {
   readonly id: string
   readonly token: string
   readonly identity: Identity
+  readonly isStateful: boolean
   readonly expiresAt: number
   readonly #earlyBytesMax: number
   #early: Buffer[] = []
@@ -36,6 +39,7 @@ export class HttpConnection {
     this.id = init.id
     this.token = init.token
     this.identity = init.identity
+    this.isStateful = init.isStateful
     this.expiresAt = init.expiresAt
     this.#earlyBytesMax = init.earlyBytesMax
   }

@@ -23,6 +23,8 @@ export interface HttpConnectionsParts {
   readonly createId: () => string
   /** Those that may carry connections. */
   readonly transports: readonly TransportName[]
+  /** Whether a client that asks for stateful reconnect gets it. */
+  readonly isStatefulAllowed: boolean
 }
 
 /** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
@@ -33,11 +35,13 @@ export class HttpConnections {
   readonly #clock: Clock
   readonly #createId: () => string
   readonly #availableTransports: readonly object[]
+  readonly #isStatefulAllowed: boolean
 
-  constructor({ limits, clock, createId, transports }: HttpConnectionsParts) {
+  constructor({ limits, clock, createId, transports, isStatefulAllowed }: HttpConnectionsParts) {
     this.#limits = limits
     this.#clock = clock
     this.#createId = createId
+    this.#isStatefulAllowed = isStatefulAllowed
     this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
   }
 
@@ -45,8 +49,11 @@ export class HttpConnections {
   negotiate(query: URLSearchParams, identity: Identity): Record<string, unknown> {
     const version = parseVersion(query)
     if (typeof version === 'string') return { error: version }
-    const connection = this.#create(version, identity)
+    const isStateful = this.#isStatefulAllowed && isTrue(findIgnoringCase(query, 'useStatefulReconnect'))
+    const connection = this.#create(version, identity, isStateful)
     return {
+      // Only where it was asked for: the stock client fails otherwise (N4).
+      ...(isStateful ? { useStatefulReconnect: true } : {}),
       negotiateVersion: version,
       connectionId: connection.id,
       ...(version === 0 ? {} : { connectionToken: connection.token }),
@@ -79,7 +86,7 @@ export class HttpConnections {
     }
   }
 
-  #create(version: number, identity: Identity): HttpConnection {
+  #create(version: number, identity: Identity, isStateful: boolean): HttpConnection {
     const { negotiatedMax, disconnectTimeoutMs, receivedFrameBytesMax } = this.#limits
     if (this.#negotiated.size >= negotiatedMax) {
       throw new ChannelError(
@@ -93,6 +100,7 @@ export class HttpConnections {
       // Version 0 knows no token: there the id is the secret.
       token: version === 0 ? id : this.#createId(),
       identity,
+      isStateful,
       expiresAt: this.#clock.now() + disconnectTimeoutMs,
       earlyBytesMax: receivedFrameBytesMax,
     })
@@ -109,6 +117,11 @@ function parseVersion(query: URLSearchParams): number | string {
   const version = Number(asked)
   if (version < 0) return `The client requested version '${version}', but the server does not support this version.`
   return Math.min(version, NEGOTIATE_VERSION_MAX)
+}
+
+/** As .NET reads a bool: `1` is none (N4). */
+function isTrue(text: string | undefined): boolean {
+  return text?.trim().toLowerCase() === 'true'
 }
 
 /** Query names match in any case, as in .NET (N1). */

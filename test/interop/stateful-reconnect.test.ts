@@ -1,6 +1,5 @@
 import * as newest from '@microsoft/signalr'
 import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack'
-import { pino } from 'pino'
 import { createServerChannel, defineHub, type MappedHub, type ServerChannel } from 'serverchannel'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
@@ -12,14 +11,13 @@ interface CountContract {
   client: { Said(number: number, text: string): void }
 }
 
-const logger = pino({ level: 'silent' })
 let server: ServerChannel
 let hub: MappedHub<CountContract>
 let port: number
 let called: number[]
 
 beforeAll(async () => {
-  server = await createServerChannel({ logger })
+  server = await createServerChannel()
   called = []
   hub = server.mapHub(
     '/count',
@@ -261,7 +259,6 @@ describe('what ends a connection for good', () => {
 
   it('is not what another user sends', async () => {
     const own = await createServerChannel({
-      logger,
       authenticate: ({ headers }) => ({ user: headers['x-user']?.toString() ?? 'nobody' }),
     })
     onTestFinished(() => own.close())

@@ -27,6 +27,8 @@ export interface MapOptions {
   readonly transports?: readonly TransportName[]
   /** Whether a client whose network breaks may go on where it was, if it asks for that. Default true; of a hub only. */
   readonly statefulReconnect?: boolean
+  /** Whether clients may show newer credentials while they are connected, at `{path}/refresh`. Default true. */
+  readonly authenticationRefresh?: boolean
   /** Who its clients are. Default: as the server's own option says. */
   readonly authenticate?: Authenticate
   /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
@@ -134,10 +136,11 @@ export class Endpoints {
   #map(
     what: string,
     path: string,
-    { transports = allTransports, statefulReconnect = true, authenticate }: MapOptions,
+    options: MapOptions,
     limits: Limits,
     served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
   ): void {
+    const { transports = allTransports, statefulReconnect = true, authenticationRefresh = true, authenticate } = options
     const lowerPath = parsePath(what, path)
     if (this.#byPath.has(lowerPath)) throw new TypeError(`There is something at '${path}' already.`)
     const endpoint = new Endpoint({
@@ -145,6 +148,7 @@ export class Endpoints {
       ...served,
       transports,
       isStatefulAllowed: statefulReconnect,
+      isRefreshAllowed: authenticationRefresh,
       limits,
       authenticate: authenticate ?? this.#parts.authenticate,
     })

@@ -74,6 +74,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     keepsRequest: false,
     transports: allTransports,
     isStatefulAllowed: true,
+    isRefreshAllowed: true,
     roster,
     limits,
     access,

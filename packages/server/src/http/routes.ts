@@ -93,6 +93,9 @@ export class Routes {
       case 'negotiate':
         void endpoint.negotiate(request, response, query)
         return true
+      case 'refresh':
+        void endpoint.refresh(request, response, query)
+        return true
       case 'events':
         if (!endpoint.hasEvents) return false
         void endpoint.events(request, response, query)

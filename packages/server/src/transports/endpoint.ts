@@ -14,7 +14,7 @@ import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
-import { findIgnoringCase, HttpConnections, type TransportName } from './negotiate.ts'
+import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -28,6 +28,7 @@ export interface EndpointParts {
   readonly keepsRequest: boolean
   readonly transports: readonly TransportName[]
   readonly isStatefulAllowed: boolean
+  readonly isRefreshAllowed: boolean
   readonly roster: Roster
   readonly limits: Limits
   readonly access: AccessOptions
@@ -97,6 +98,29 @@ export class Endpoint {
         request,
         http: undefined,
       })
+    })
+  }
+
+  /** `POST {hub}/refresh?id=`: the client of a connection shows newer credentials. Source: SIGNALR 2.12. */
+  refresh(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    return this.#answer(request, response, async () => {
+      const http = this.#findToRefresh(request.method, findIgnoringCase(query, 'id'))
+      if (!('token' in http)) {
+        const { status, error } = http
+        sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
+        return
+      }
+      const identity = await this.#authenticator.identify(request).catch((error: unknown) => {
+        if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
+        throw error
+      })
+      // Whom messages are for stays as it was: another user has to connect anew.
+      if (!identity || identity.user !== http.identity.user) {
+        sendJson(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer' })
+        return
+      }
+      http.connection?.renew(identity)
+      sendJson(response, 200, lifetimeOf(identity, this.#parts.clock.now()))
     })
   }
 
@@ -188,6 +212,15 @@ export class Endpoint {
     this.#isClosed = true
   }
 
+  #findToRefresh(method: string | undefined, token: string | undefined): HttpConnection | Refusal {
+    if (method !== 'POST') return { status: 405, error: 'method_not_allowed' }
+    if (!this.#parts.isRefreshAllowed) return { status: 404, error: 'refresh_disabled' }
+    if (!token) return { status: 400, error: 'missing_connection_token' }
+    const http = this.#connections.get(token)
+    if (!http) return { status: 404, error: 'connection_not_found' }
+    return http.version === 0 ? { status: 400, error: 'unsupported_negotiate_version' } : http
+  }
+
   /** A GET of a client that negotiated: it opens its transport, or polls. */
   #carry(http: HttpConnection, { request, query, identity }: Opening, response: ServerResponse): void {
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling'
@@ -243,6 +276,12 @@ export class Endpoint {
   #logError(error: unknown): void {
     if (!(error instanceof ChannelError)) this.#parts.logger.error({ err: error }, 'A request to the hub failed')
   }
+}
+
+/** Why credentials are not renewed, in .NET's words (SIGNALR 2.12). */
+interface Refusal {
+  readonly status: number
+  readonly error: string
 }
 
 /** A request of a client that negotiated. */

@@ -10,6 +10,8 @@ export type Carrier = 'WebSockets' | ServerSentEventsTransport | LongPollingTran
 export interface HttpConnectionInit {
   /** Public. */
   readonly id: string
+  /** Of negotiation: where it is 0, the id is the token. */
+  readonly version: number
   /** Secret: whoever has it may send as the connection. */
   readonly token: string
   readonly identity: Identity
@@ -24,6 +26,7 @@ export interface HttpConnectionInit {
 /** A connection as HTTP requests name it by its token: from its negotiation until its transport is gone. */
 export class HttpConnection {
   readonly id: string
+  readonly version: number
   readonly token: string
   readonly identity: Identity
   readonly isStateful: boolean
@@ -37,6 +40,7 @@ export class HttpConnection {
 
   constructor(init: HttpConnectionInit) {
     this.id = init.id
+    this.version = init.version
     this.token = init.token
     this.identity = init.identity
     this.isStateful = init.isStateful

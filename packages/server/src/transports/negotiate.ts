@@ -25,6 +25,8 @@ export interface HttpConnectionsParts {
   readonly transports: readonly TransportName[]
   /** Whether a client that asks for stateful reconnect gets it. */
   readonly isStatefulAllowed: boolean
+  /** Whether clients may show newer credentials while they are connected. */
+  readonly isRefreshAllowed: boolean
 }
 
 /** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
@@ -36,12 +38,14 @@ export class HttpConnections {
   readonly #createId: () => string
   readonly #availableTransports: readonly object[]
   readonly #isStatefulAllowed: boolean
+  readonly #isRefreshAllowed: boolean
 
-  constructor({ limits, clock, createId, transports, isStatefulAllowed }: HttpConnectionsParts) {
+  constructor({ limits, clock, createId, transports, isStatefulAllowed, isRefreshAllowed }: HttpConnectionsParts) {
     this.#limits = limits
     this.#clock = clock
     this.#createId = createId
     this.#isStatefulAllowed = isStatefulAllowed
+    this.#isRefreshAllowed = isRefreshAllowed
     this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
   }
 
@@ -58,6 +62,7 @@ export class HttpConnections {
       connectionId: connection.id,
       ...(version === 0 ? {} : { connectionToken: connection.token }),
       availableTransports: this.#availableTransports,
+      ...(this.#isRefreshAllowed ? lifetimeOf(identity, this.#clock.now()) : {}),
     }
   }
 
@@ -97,6 +102,7 @@ export class HttpConnections {
     const id = this.#createId()
     const connection = new HttpConnection({
       id,
+      version,
       // Version 0 knows no token: there the id is the secret.
       token: version === 0 ? id : this.#createId(),
       identity,
@@ -107,6 +113,11 @@ export class HttpConnections {
     this.#negotiated.set(connection.token, connection)
     return connection
   }
+}
+
+/** For how long the client's credentials are good, so that it shows new ones in time; nothing where they don't end. */
+export function lifetimeOf({ expiresAt }: Identity, now: number): { readonly tokenLifetimeSeconds?: number } {
+  return expiresAt === undefined ? {} : { tokenLifetimeSeconds: Math.max(0, Math.floor((expiresAt - now) / 1000)) }
 }
 
 /** The version to speak, or what is wrong with the one asked for, in the words of .NET's server. */

@@ -61,7 +61,7 @@ function mapHubs(on: ServerChannel): readonly ServedHub[] {
   return [
     on.mapHub('/msg', hub),
     on.mapHub('/testhub', hub),
-    on.mapHub('/msg-plain', hub, { statefulReconnect: false }),
+    on.mapHub('/msg-plain', hub, { statefulReconnect: false, authenticationRefresh: false }),
     on.mapHub('/testhub-nowebsockets', hub, { transports: ['ServerSentEvents', 'LongPolling'] }),
     on.mapHub('/hellohub', {
       ...hub,

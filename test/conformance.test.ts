@@ -15,6 +15,9 @@ interface Report {
   }[]
 }
 
+/** What the server is known not to do yet; docs/conformance.md says so. One that is mended has to leave this list. */
+const KNOWN_FAILURES: readonly string[] = ['W4.3', '0.1-ws', '0.1-sse']
+
 const TIMES = [
   ['--keep-alive-s', String(SHORT_TIMES.keepAliveMs / 1000)],
   ['--client-timeout-s', String(SHORT_TIMES.clientTimeoutMs / 1000)],
@@ -33,12 +36,15 @@ async function check(
 const failuresOf = ({ checks }: Report) => checks.filter(({ outcome }) => outcome !== 'pass')
 
 describe('the conformance server', () => {
-  it('passes every check, improvements included, and ends by itself when it is told to', async () => {
+  it('passes every check that it is not known to fail, improvements included, and ends when it is told to', async () => {
     await using server = await ConformanceServer.start()
     const report = await check(server, ['--pid', String(server.pid)])
-    expect(failuresOf(report)).toEqual([])
+    const unexpected = failuresOf(report).filter(({ id }) => !KNOWN_FAILURES.includes(id))
+    expect(unexpected).toEqual([])
+    expect(failuresOf(report).map(({ id }) => id)).toEqual(KNOWN_FAILURES)
     expect(report.checks.map(({ id }) => id)).toEqual(allChecks.map(({ id }) => id))
-    expect(report.code).toBe(0)
+    const isRequired = allChecks.some(({ id, category }) => category === 'required' && KNOWN_FAILURES.includes(id))
+    expect(report.code).toBe(isRequired ? 1 : 0)
     expect(await server.exit()).toBe(0)
   }, 120_000)
 
@@ -91,6 +97,14 @@ describe('docs/conformance.md', () => {
     expect(rows.map(([id, category, title]) => [id, category, title])).toEqual(
       allChecks.map(({ id, category, title }) => [`\`${id}\``, category, title]),
     )
+  })
+
+  it('says of each check what the suite says', () => {
+    const failed = text
+      .split('\n')
+      .filter((line) => line.startsWith('| `') && line.split(' | ')[3] !== 'pass')
+      .map((line) => line.slice(3, line.indexOf('`', 3)))
+    expect(failed).toEqual(KNOWN_FAILURES)
   })
 
   it('knows every check by a name of its own', () => {

@@ -76,12 +76,16 @@ export const jsonChecks: readonly Check[] = [
   required('J3.11', 'closes so after a message of more than 32,768 bytes', async (scene) => {
     const link = await Link.open(scene)
     await link.wire.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["${'x'.repeat(32_768)}"]}\x1e`)
-    const { settings } = scene
     const close = await link.next('a Close message')
-    const detail =
-      'InvalidDataException: The maximum message size of 32768B was exceeded. The message size can be configured in AddHubOptions.'
-    const error = `Connection closed with an error.${settings.detailedErrors ? ` ${detail}` : ''}`
-    expectEqual(close, { type: 7, error, allowReconnect: true })
+    expectEqual([close.type, close['allowReconnect']], [7, true], 'type and allowReconnect')
+    // What .NET says after it, of how to allow more there, is nothing that another server could say.
+    const detail = String.raw` InvalidDataException: The maximum message size of 32768B was exceeded\.(?: .+)?`
+    const isDetailed = scene.settings.detailedErrors
+    expectMatch(
+      String(close['error']),
+      new RegExp(String.raw`^Connection closed with an error\.${isDetailed ? detail : ''}$`),
+      'error',
+    )
     await link.expectEnd(1000)
   }),
   required('J3.12', 'takes a message of 32,768 bytes, its separator included', async (scene) => {

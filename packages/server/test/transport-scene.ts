@@ -9,7 +9,8 @@ import { attachTo } from '../src/http/attachment.ts'
 import { Routes } from '../src/http/routes.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
 import { createChannelMethods } from '../src/hub/channel-methods.ts'
-import { type Hub, HubConnection } from '../src/hub/hub-connection.ts'
+import type { Hub } from '../src/hub/hub.ts'
+import { HubConnection } from '../src/hub/hub-connection.ts'
 import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { Roster } from '../src/hub/roster.ts'
 import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
@@ -65,12 +66,17 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const connections: HubConnection[] = []
   const roster = new Roster(limits, clock)
   const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
-  const hub = recordConnections(new ChannelHub(channel, methods), connections)
+  const made = new Map<string, HubConnection>()
+  const hub = recordConnections(new ChannelHub(channel, methods), made, connections)
   const codecs = options.codecs ?? [jsonCodec]
   const parts = { hub, codecs, limits, clock, detailedErrors: false }
+  const keep = (connection: HubConnection): HubConnection => {
+    made.set(connection.id, connection)
+    return connection
+  }
   const endpoint = new Endpoint({
-    serve: (init: ServedConnectionInit) => new HubConnection({ ...init, parts }),
-    serveEvents: (init: ServedConnectionInit) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+    serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
+    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
     keepsRequest: false,
     transports: allTransports,
     isStatefulAllowed: true,
@@ -139,11 +145,12 @@ async function closeAll(
   await closed
 }
 
-function recordConnections(hub: Hub, connections: HubConnection[]): Hub {
+function recordConnections(hub: Hub, made: ReadonlyMap<string, HubConnection>, connections: HubConnection[]): Hub {
   return {
-    onConnected(connection) {
-      connections.push(connection)
-      return hub.onConnected(connection)
+    onConnected(peer) {
+      const connection = made.get(peer.id)
+      if (connection) connections.push(connection)
+      return hub.onConnected(peer)
     },
   }
 }

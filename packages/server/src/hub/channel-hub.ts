@@ -1,5 +1,6 @@
 import type { Channel } from '../channel/channel.ts'
-import type { CallMessage, Hub, HubConnection, HubSession } from './hub-connection.ts'
+import type { CallMessage, Hub, HubSession } from './hub.ts'
+import type { HubPeer } from './hub-peer.ts'
 
 /** The channel's own hub: a client that has shaken hands gets the channel's messages, and can call its methods. */
 export class ChannelHub implements Hub {
@@ -12,22 +13,22 @@ export class ChannelHub implements Hub {
     this.#methods = methods
   }
 
-  onConnected(hubConnection: HubConnection): HubSession {
-    return new ChannelSession(hubConnection, this.#channel, this.#methods)
+  onConnected(peer: HubPeer): HubSession {
+    return new ChannelSession(peer, this.#channel, this.#methods)
   }
 }
 
 class ChannelSession implements HubSession {
-  readonly #hubConnection: HubConnection
+  readonly #peer: HubPeer
   readonly #channel: Channel
   readonly #methods: Hub
   readonly #connection: ReturnType<Channel['connect']>
   /** Made with the client's first call: most clients only listen, and it would be half of what they take in memory. */
   #calls: HubSession | undefined
 
-  constructor(hubConnection: HubConnection, channel: Channel, methods: Hub) {
-    const { id, identity, codec, position } = hubConnection
-    this.#hubConnection = hubConnection
+  constructor(peer: HubPeer, channel: Channel, methods: Hub) {
+    const { id, identity, codec, position } = peer
+    this.#peer = peer
     this.#channel = channel
     this.#methods = methods
     this.#connection = channel.connect({
@@ -35,7 +36,7 @@ class ChannelSession implements HubSession {
       user: identity.user,
       groups: identity.groups ?? [],
       codec,
-      outlet: hubConnection,
+      outlet: peer,
       position,
     })
   }
@@ -45,7 +46,7 @@ class ChannelSession implements HubSession {
   }
 
   onMessage(message: CallMessage): void {
-    this.#calls ??= this.#methods.onConnected(this.#hubConnection)
+    this.#calls ??= this.#methods.onConnected(this.#peer)
     this.#calls.onMessage(message)
   }
 

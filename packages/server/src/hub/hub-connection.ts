@@ -13,40 +13,18 @@ import type { Clock } from '../channel/clock.ts'
 import type { CloseCode, Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { ClientReader } from './client-reader.ts'
+import { ConnectionTimes } from './connection-times.ts'
 import { Handshake } from './handshake.ts'
+import type { Hub, HubSession } from './hub.ts'
 import type { CloseMessage, HubPeer, HubRequest } from './hub-peer.ts'
 import { CLOSED_WITH_ERROR } from './invocation-errors.ts'
 import { MessageIntake, type MessageTaker } from './message-intake.ts'
 import { SEQUENCE_TOO_GREAT } from './received-sequence.ts'
 import { ResumableTransport } from './resumable-transport.ts'
 import { renewed, type ServedConnection, type ServedConnectionInit } from './served-connection.ts'
-import { StallWatch } from './stall-watch.ts'
 
 /** Of the handshake: a client that says less does not count (SIGNALR 2.7 K3). */
 const STATEFUL_VERSION = 2
-
-/** Hub messages that are a hub's own business, as opposed to the connection's. */
-export type CallMessage = Extract<HubMessage, { readonly type: 1 | 2 | 3 | 4 | 5 }>
-
-/** What a hub does with its connections. */
-export interface Hub {
-  /** The handshake is done. Returns who is to be told when the connection can take more, and when it is gone. */
-  onConnected(connection: HubConnection): HubSession
-}
-
-export interface HubSession {
-  /** The client calls, answers, streams or cancels: a message of type 1 to 5. */
-  onMessage(message: CallMessage): void
-  onDrain(): void
-  /** Nothing was sent for the keep-alive interval: says something, or returns false for a ping. */
-  onKeepAlive(): boolean
-  /** Whether a call of the client is under way: then its silence is no timeout (SIGNALR 2.10 C1). */
-  readonly isBusy: boolean
-  /** The server is about to end the connection: what is ready to be said is said before. Left out where nothing waits. */
-  onClosing?(): void
-  /** With the reason, where the end is not the client's own doing. */
-  onDisconnected(error?: Error): void
-}
 
 /** What all connections of a hub share. */
 export interface HubConnectionParts {
@@ -88,11 +66,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   /** Why nothing is read of the client: what it sent is too much for one turn, or its hub has enough. */
   #isIntakeHeld = false
   #isPaused = false
-  readonly #openedAt: number
-  #sentAt: number
-  #receivedAt: number
-  #hasPinged = false
-  readonly #stallWatch: StallWatch
+  readonly #times: ConnectionTimes
 
   constructor(init: HubConnectionInit) {
     const { parts, transport, identity, id, position } = init
@@ -103,8 +77,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     this.#identity = identity
     this.id = id
     this.position = position
-    this.#openedAt = this.#sentAt = this.#receivedAt = parts.clock.now()
-    this.#stallWatch = new StallWatch(this.#transport, this.#openedAt)
+    this.#times = new ConnectionTimes(this.#transport, parts.clock.now())
   }
 
   get codec(): Codec {
@@ -141,7 +114,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
 
   resumeOn(transport: Transport): boolean {
     if (!this.canResume) return false
-    this.#receivedAt = this.#parts.clock.now()
+    this.#times.received(this.#parts.clock.now())
     this.#resumable?.resumeOn(transport)
     return true
   }
@@ -158,12 +131,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
 
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
-    this.#sentAt = this.#parts.clock.now()
+    this.#times.sent(this.#parts.clock.now())
     this.#transport.write(chunk)
   }
 
   onData(data: string | Buffer): void {
-    this.#receivedAt = this.#parts.clock.now()
+    this.#times.received(this.#parts.clock.now())
     if (this.#state === 'handshake') this.#shakeHands(data)
     else if (this.#state === 'open') this.#intake?.receive(data)
   }
@@ -223,22 +196,19 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
 
   tick(now: number): void {
     const { limits } = this.#parts
-    if (this.#state === 'handshake') {
-      if (now - this.#openedAt < limits.handshakeTimeoutMs) return
-      this.close(new ChannelError('client_timeout', 'The handshake did not come in time.'))
-      return
-    }
-    if (this.#state !== 'open') return
-    const { expiresAt } = this.#identity
-    if (expiresAt !== undefined && now >= expiresAt) {
-      this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
-    } else if (this.#resumable?.isAway) {
-      // Its own time runs.
-    } else if (this.#stallWatch.stalledMs(now) >= limits.stalledReaderMs) {
-      this.close(new ChannelError('reader_stalled', `The client took nothing for ${limits.stalledReaderMs} ms.`))
-    } else {
-      this.#resumable?.tick()
-      if (this.#transport.hasKeepAlive) this.#keepAlive(now)
+    switch (this.#state) {
+      case 'handshake':
+        if (this.#times.openMs(now) < limits.handshakeTimeoutMs) return
+        this.close(new ChannelError('client_timeout', 'The handshake did not come in time.'))
+        return
+      case 'open':
+        this.#tickOpen(now)
+        return
+      case 'closing':
+      case 'closed':
+        return
+      default:
+        this.#state satisfies never
     }
   }
 
@@ -246,7 +216,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     if (this.#resumable && !this.#resumable.accepts(message)) return
     switch (message.type) {
       case MessageType.Ping:
-        this.#hasPinged = true
+        this.#times.pinged()
         return
       case MessageType.Close:
         this.#end(1000, undefined)
@@ -289,11 +259,26 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     else this.#transport.resume()
   }
 
+  #tickOpen(now: number): void {
+    const { limits } = this.#parts
+    const { expiresAt } = this.#identity
+    if (expiresAt !== undefined && now >= expiresAt) {
+      this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
+      return
+    }
+    // While it is away its own time runs.
+    if (this.#resumable?.isAway) return
+    this.#resumable?.tick()
+    if (this.#times.stalledMs(now) >= limits.stalledReaderMs) {
+      this.close(new ChannelError('reader_stalled', `The client took nothing for ${limits.stalledReaderMs} ms.`))
+    } else if (this.#transport.hasKeepAlive) this.#keepAlive(now)
+  }
+
   #keepAlive(now: number): void {
     const { clientTimeoutMs, keepAliveIntervalMs } = this.#parts.limits
-    if (this.#hasPinged && !this.#session?.isBusy && now - this.#receivedAt >= clientTimeoutMs) {
+    if (!this.#session?.isBusy && this.#times.silentMs(now) >= clientTimeoutMs) {
       this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
-    } else if (now - this.#sentAt >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
+    } else if (this.#times.unspokenMs(now) >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
       this.#say({ type: MessageType.Ping })
     }
   }
@@ -336,7 +321,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     this.#handshake = undefined
     this.#codec = codec
     this.#state = 'open'
-    this.#sentAt = clock.now()
+    this.#times.sent(clock.now())
     this.#intake = new MessageIntake(new ClientReader(codec, { messageBytesMax, depthMax }), this, this.#parts)
     try {
       this.#session = hub.onConnected(this)

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Codec, HubMessage } from '@serverchannel/protocol'
+import type { Codec, HubMessage, Position } from '@serverchannel/protocol'
 import type { Outlet } from '../channel/connection.ts'
 import type { Transport } from '../channel/transport.ts'
 import type { Identity } from '../options.ts'
@@ -23,6 +23,8 @@ export interface HubPeer extends Outlet {
   readonly id: string
   readonly identity: Identity
   readonly codec: Codec
+  /** Where the client left off in the channel's log: see ConnectRequest. */
+  readonly position: Position | null | undefined
   readonly request: HubRequest
   /** Bytes written that the network has not taken. */
   readonly bufferedBytes: number

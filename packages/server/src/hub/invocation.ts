@@ -1,6 +1,6 @@
 import { type HubMessage, MessageType } from '@serverchannel/protocol'
 import { ArgumentsError, bindArguments } from './arguments.ts'
-import type { CallMessage } from './hub-connection.ts'
+import type { CallMessage } from './hub.ts'
 import type { HubContext } from './hub-context.ts'
 import type { HubContract } from './hub-contract.ts'
 import { isHubException } from './hub-exception.ts'

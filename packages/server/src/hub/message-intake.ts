@@ -33,7 +33,8 @@ export class MessageIntake {
   #backlog: Generator<HubMessage, void, undefined> | undefined
   /** Whether the backlog waits for the client to take its answers. */
   #waitsForDrain = false
-  #waiting: (string | Buffer)[] = []
+  /** Data behind the backlog. Made when there is some: most connections never have any. */
+  #waiting: (string | Buffer)[] | undefined
 
   constructor(reader: ClientReader, taker: MessageTaker, parts: MessageIntakeParts) {
     this.#reader = reader
@@ -42,8 +43,10 @@ export class MessageIntake {
   }
 
   receive(data: string | Buffer): void {
-    if (this.#backlog) this.#waiting.push(data)
-    else this.#process(this.#reader.read(data))
+    if (this.#backlog) {
+      this.#waiting ??= []
+      this.#waiting.push(data)
+    } else this.#process(this.#reader.read(data))
   }
 
   onDrain(): void {
@@ -52,7 +55,7 @@ export class MessageIntake {
 
   /** Nobody takes anything any more. */
   stop(): void {
-    this.#waiting = []
+    this.#waiting = undefined
     this.#backlog = undefined
   }
 
@@ -85,7 +88,7 @@ export class MessageIntake {
     this.#backlog = undefined
     this.#waitsForDrain = false
     if (messages) this.#process(messages)
-    while (!this.#backlog && this.#waiting.length > 0) this.receive(this.#waiting.shift() ?? '')
+    while (!this.#backlog && this.#waiting?.length) this.receive(this.#waiting.shift() ?? '')
     if (!this.#backlog) this.#taker.intakeHeld(false)
   }
 

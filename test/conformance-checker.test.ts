@@ -108,6 +108,25 @@ describe('a checker', () => {
   )
 })
 
+describe('checks of several nodes', () => {
+  const ids = ['0.8.1', '0.8.2', '0.8.3', '0.8.4']
+
+  async function outcomesAt(url: URL, otherUrl: URL, otherPid?: number): Promise<Record<string, string>> {
+    const checks = allChecks.filter(({ id }) => ids.includes(id) || (otherPid !== undefined && id === '0.8.6'))
+    const results = await runChecks({ url, settings: { ...settings, otherUrl, otherPid }, checks })
+    return Object.fromEntries(results.map(({ check: { id }, outcome }) => [id, outcome]))
+  }
+
+  it('pass where two addresses lead to one server, and fail where two servers know nothing of each other', async () => {
+    await using server = await ConformanceServer.start()
+    await using stranger = await ConformanceServer.start()
+    const sameElsewhere = new URL(server.url)
+    sameElsewhere.hostname = 'localhost'
+    expect(await outcomesAt(server.url, sameElsewhere)).toEqual(all(ids, 'pass'))
+    expect(await outcomesAt(server.url, stranger.url, stranger.pid)).toEqual(all([...ids, '0.8.6'], 'fail'))
+  }, 60_000)
+})
+
 describe('no check passes because nothing happens', () => {
   async function passedAgainst(answer: RequestListener): Promise<string[]> {
     const stub = createServer(answer)

@@ -8,6 +8,7 @@ import { jsonChecks } from './json-checks.ts'
 import { longPollingChecks } from './long-polling-checks.ts'
 import { messagePackChecks } from './messagepack-checks.ts'
 import { negotiateChecks } from './negotiate-checks.ts'
+import { nodeChecks } from './node-checks.ts'
 import { postChecks } from './post-checks.ts'
 import { reconnectChecks } from './reconnect-checks.ts'
 import { refreshChecks } from './refresh-checks.ts'
@@ -15,7 +16,7 @@ import { sseChecks } from './sse-checks.ts'
 import { streamChecks } from './stream-checks.ts'
 import { webSocketChecks } from './websocket-checks.ts'
 
-/** In the order of the specification. */
+/** In the order of the specification; its last checks end the server, so what ends another node comes before. */
 export const allChecks: readonly Check[] = [
   ...negotiateChecks,
   ...httpChecks,
@@ -27,6 +28,7 @@ export const allChecks: readonly Check[] = [
   ...jsonChecks,
   ...errorChecks,
   ...streamChecks,
+  ...nodeChecks,
   ...closeChecks,
   ...reconnectChecks,
   ...refreshChecks,

@@ -79,7 +79,6 @@ export const closeChecks: readonly Check[] = [
       const link = await Link.open(scene)
       const ms = scene.settings.clientTimeoutMs + 2500
       await link.expectResult(null, 'Slow', ms)
-      await link.expectSilence()
     },
     { takesMs: ({ clientTimeoutMs }) => clientTimeoutMs + 3500 },
   ),
@@ -92,6 +91,18 @@ export const closeChecks: readonly Check[] = [
       await link.expectSilence()
     },
     { takesMs: ({ clientTimeoutMs }) => clientTimeoutMs + 2500 },
+  ),
+  required(
+    'C1.8',
+    'counts the silence of a client from the end of its last invocation',
+    async (scene) => {
+      const { clientTimeoutMs } = scene.settings
+      const link = await Link.open(scene)
+      await link.expectResult(null, 'Slow', clientTimeoutMs + 500)
+      await scene.pass(clientTimeoutMs * 0.6)
+      await link.expectSilence()
+    },
+    { takesMs: ({ clientTimeoutMs }) => clientTimeoutMs * 1.6 + 1500 },
   ),
   ...overAll(required, 'C2.1', 'says Close, without the leave to come back, where the hub aborts', async (link) => {
     await link.send({ type: 1, target: 'Abort', arguments: [] })

@@ -18,6 +18,8 @@ const USAGE = `Checks a SignalR server that serves the conformance hub. See docs
   --disconnect-s N      its disconnect timeout (15)
   --detailed            it runs with detailed errors
   --pid N               its process, which the last check ends by SIGTERM; left out: that check is skipped
+  --other-url URL       another node that serves the same without sticky sessions; left out: those checks are skipped
+  --other-pid N         its process, which is killed to see what becomes of its connections; left out: skipped
   --concurrency N       checks beside each other (16)
 
 Ends with 1 where a required check fails, with 2 where it was called wrongly.`
@@ -33,6 +35,8 @@ const options = {
   'disconnect-s': { type: 'string' },
   detailed: { type: 'boolean', default: false },
   pid: { type: 'string' },
+  'other-url': { type: 'string' },
+  'other-pid': { type: 'string' },
   concurrency: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
@@ -83,6 +87,8 @@ function toSettings(values: Values): Settings {
     disconnectMs: milliseconds('disconnect-s', DEFAULT_SETTINGS.disconnectMs),
     detailedErrors: values.detailed,
     pid: values.pid === undefined ? undefined : toNumber('pid', values.pid),
+    otherUrl: values['other-url'] === undefined ? undefined : new URL(values['other-url']),
+    otherPid: values['other-pid'] === undefined ? undefined : toNumber('other-pid', values['other-pid']),
   }
 }
 

@@ -11,6 +11,9 @@ export interface Settings {
   readonly detailedErrors: boolean
   /** Its process, where it may be ended at the end. */
   readonly pid: number | undefined
+  /** Another node that serves the same, where there is one, and its process. */
+  readonly otherUrl: URL | undefined
+  readonly otherPid: number | undefined
 }
 
 /** Of a .NET server that is set to nothing (SIGNALR 1). */
@@ -21,6 +24,8 @@ export const DEFAULT_SETTINGS: Settings = {
   disconnectMs: 15_000,
   detailedErrors: false,
   pid: undefined,
+  otherUrl: undefined,
+  otherPid: undefined,
 }
 
 /** Where a check runs. Whatever it opens ends with the scene's signal. */
@@ -28,13 +33,27 @@ export class Scene {
   readonly url: URL
   readonly settings: Settings
   readonly signal: AbortSignal
-  /** What the check waits for, to be told where its time is over. */
-  waitingFor = 'the first answer'
+  readonly #progress: { waitingFor: string }
 
-  constructor(url: URL, settings: Settings, signal: AbortSignal) {
+  constructor(url: URL, settings: Settings, signal: AbortSignal, progress = { waitingFor: 'the first answer' }) {
     this.url = url
     this.settings = settings
     this.signal = signal
+    this.#progress = progress
+  }
+
+  /** What the check waits for, to be told where its time is over. */
+  get waitingFor(): string {
+    return this.#progress.waitingFor
+  }
+
+  set waitingFor(what: string) {
+    this.#progress.waitingFor = what
+  }
+
+  /** The same check at another server. */
+  at(url: URL): Scene {
+    return new Scene(url, this.settings, this.signal, this.#progress)
   }
 
   /** Lets time pass, where nothing would tell that it has. */

@@ -1,12 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliProcess, serve } from './support/cli-process.ts'
+import { blocks, runModule as runWith, type Surroundings } from './support/doc-blocks.ts'
 import { receive } from './support/receiver.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -23,35 +22,9 @@ afterAll(async () => {
   await server.process[Symbol.asyncDispose]()
 })
 
-/** The fenced blocks of a page in these languages. */
-function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(root, page), 'utf8')
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '')
-}
-
-/** Runs a TypeScript block as a module of its own, in a process that has no channel. */
-async function runModule(
-  source: string,
-  { before = '', after = '' } = {},
-): Promise<{ code: number; out: string; err: string }> {
-  const folder = join(root, 'test/output/docs')
-  mkdirSync(folder, { recursive: true })
-  const file = join(mkdtempSync(join(folder, 'block-')), 'block.mjs')
-  const { outputText } = ts.transpileModule(`${before}\n${source}\n${after}`, {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
-  })
-  writeFileSync(file, outputText)
-  const child = spawn(process.execPath, [file], { env: { ...process.env, SERVERCHANNEL_URL: server.url } })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (data: Buffer) => {
-    out += data.toString()
-  })
-  child.stderr.on('data', (data: Buffer) => {
-    err += data.toString()
-  })
-  const [code] = (await once(child, 'close')) as [number]
-  return { code, out, err }
+/** Runs a block in a process that has no channel, and knows of this test's server. */
+function runModule(source: string, around: Surroundings = {}): ReturnType<typeof runWith> {
+  return runWith(source, { ...around, environment: { SERVERCHANNEL_URL: server.url } })
 }
 
 /** Commands of a page's shell blocks, without their comments. */

@@ -5,7 +5,7 @@ import type { AccessOptions } from './auth/access.ts'
 import type { Channel } from './channel/channel.ts'
 import type { Clock } from './channel/clock.ts'
 import { ChannelHub } from './hub/channel-hub.ts'
-import { createChannelMethods } from './hub/channel-methods.ts'
+import type { ChannelContract } from './hub/channel-methods.ts'
 import type { Hub } from './hub/hub.ts'
 import type { HubClients } from './hub/hub-clients.ts'
 import { HubConnection } from './hub/hub-connection.ts'
@@ -75,9 +75,10 @@ export class Endpoints {
     return this.#byPath.get(path)
   }
 
-  mapChannel(path: string, channel: Channel): void {
+  /** @param methods what the channel's clients can call */
+  mapChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
     const limits = this.#limits({})
-    const hub = new ChannelHub(channel, this.#createRuntime(createChannelMethods(), limits))
+    const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
     const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: false }
     this.#map('path', path, {}, limits, {
       keepsRequest: false,

@@ -1,5 +1,6 @@
 import { normalizeOrigin } from './auth/access.ts'
 import { createKeyCheck } from './auth/credentials.ts'
+import { type ClientMessagePolicy, nobody } from './channel/client-message.ts'
 import type { ServerChannelOptions } from './options.ts'
 
 const API_KEY_LENGTH_MIN = 16
@@ -34,6 +35,12 @@ export function parseOrigins(
   }
   const allowed = new Set(origins)
   return allowed.size > 0 ? (origin) => allowed.has(origin) : undefined
+}
+
+/** Whom messages of clients are for; nobody where nothing is given. @throws TypeError */
+export function parsePolicy(policy: ServerChannelOptions['clientMessagePolicy'] = nobody): ClientMessagePolicy {
+  if (typeof policy === 'function') return policy
+  throw new TypeError(`'clientMessagePolicy' needs to be a function such as 'ownConnections', not a ${typeof policy}.`)
 }
 
 /** The path as requests are compared with it: in lower case, as .NET matches paths in any. @throws TypeError */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from 'pino'
+import type { ClientMessagePolicy } from './channel/client-message.ts'
 import type { Store } from './channel/store.ts'
 import { hubLimits } from './hub-limits.ts'
 
@@ -126,6 +127,27 @@ const generalLimits = {
     doc: 'a client that takes nothing of what was written for this long is closed; it may come back',
   },
   authenticationTimeoutMs: { default: 10_000, min: 100, max: 600_000, unit: 'ms', doc: 'what `authenticate` may take' },
+  clientMessagesPerSecond: {
+    default: 20,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'that one connection may send to the channel in a second; any more are answered with an error',
+  },
+  clientMessagesBurst: {
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    unit: 'messages',
+    doc: 'that one connection may send to the channel at once, having sent none for a while',
+  },
+  clientPolicyTimeoutMs: {
+    default: 5_000,
+    min: 1,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'what `clientMessagePolicy` may take',
+  },
   negotiatedMax: { default: 10_000, min: 1, max: 1_000_000, unit: 'connections', doc: 'negotiated and not opened yet' },
   connectionsMax: { default: 100_000, min: 1, max: 10_000_000, unit: 'connections', doc: 'of this process' },
   connectionsPerUserMax: { default: 1000, min: 1, max: 10_000_000, unit: 'connections', doc: 'of one user' },
@@ -223,6 +245,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly apiPath?: string
   /** Who a client is. Left out: whoever comes from an allowed origin may connect, as nobody in particular. */
   readonly authenticate?: Authenticate
+  /**
+   * Whom a message is for that a client sends with the hub's `SendMessage`. Left out: nobody; what clients send is then
+   * for the server only, where that listens with `onClientMessage`.
+   */
+  readonly clientMessagePolicy?: ClientMessagePolicy
   /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
   readonly apiKeys?: readonly string[]
   /**

@@ -8,10 +8,8 @@ import type { Clock } from '../src/channel/clock.ts'
 import { attachTo } from '../src/http/attachment.ts'
 import { Routes } from '../src/http/routes.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
-import { createChannelMethods } from '../src/hub/channel-methods.ts'
 import type { Hub } from '../src/hub/hub.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
-import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { Roster } from '../src/hub/roster.ts'
 import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
 import { parseOrigins } from '../src/option-checks.ts'
@@ -20,6 +18,7 @@ import { MemoryStore } from '../src/stores/memory.ts'
 import { Endpoint } from '../src/transports/endpoint.ts'
 import { eventStreamCodec } from '../src/transports/event-stream-codec.ts'
 import { allTransports } from '../src/transports/negotiate.ts'
+import { createChannelCalls } from './channel-calls.ts'
 import { FakeClock } from './fake-clock.ts'
 import { until } from './until.ts'
 
@@ -65,7 +64,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const logger = pino({ level: 'silent' })
   const connections: HubConnection[] = []
   const roster = new Roster(limits, clock)
-  const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
+  const { methods } = createChannelCalls({ channel, limits, clock })
   const made = new Map<string, HubConnection>()
   const hub = recordConnections(new ChannelHub(channel, methods), made, connections)
   const codecs = options.codecs ?? [jsonCodec]

@@ -9,27 +9,24 @@ export class UnusedSockets {
   readonly #sockets = new Set<Socket>()
 
   constructor(server: Server) {
+    const sockets = this.#sockets
+    // One function for all: a connection may be open for long.
+    function forget(this: Socket): void {
+      sockets.delete(this)
+    }
+    const use = ({ socket }: IncomingMessage): void => {
+      if (sockets.delete(socket)) socket.off('close', forget)
+    }
     server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', this.#onClose)
+      sockets.add(socket)
+      socket.on('close', forget)
     })
     // Before whoever answers it.
-    server.prependListener('request', (request: IncomingMessage) => this.#used(request.socket))
-    server.prependListener('upgrade', (request: IncomingMessage) => this.#used(request.socket))
+    server.prependListener('request', use)
+    server.prependListener('upgrade', use)
   }
 
   destroyAll(): void {
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
-  }
-
-  #used(socket: Socket): void {
-    if (this.#sockets.delete(socket)) socket.off('close', this.#onClose)
-  }
-
-  /** One function for all: a connection may be open for long. */
-  readonly #onClose = this.#forget.bind(this)
-
-  #forget(): void {
-    for (const socket of this.#sockets) if (socket.destroyed) this.#sockets.delete(socket)
   }
 }

@@ -21,6 +21,7 @@ import { type Authenticate, type Limits, resolveLimits, type ServerChannelOption
 import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
+import type { Nodes } from './transports/nodes.ts'
 
 /** How a hub, or what is below hubs, is served. */
 export interface MapOptions {
@@ -52,6 +53,8 @@ export interface EndpointsParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  /** The other nodes; undefined where this is the only one. */
+  readonly nodes: Nodes | undefined
 }
 
 const codecs = [jsonCodec, messagePackCodec]
@@ -152,6 +155,7 @@ export class Endpoints {
       isStatefulAllowed: statefulReconnect,
       isRefreshAllowed: authenticationRefresh,
       limits,
+      neighbours: this.#parts.nodes?.at(lowerPath, limits),
       authenticate: authenticate ?? this.#parts.authenticate,
     })
     if (this.#isClosed) endpoint.close()

@@ -42,6 +42,7 @@ export {
   type LimitName,
   type Limits,
   limits,
+  type NodesOptions,
   type ServerChannelOptions,
 } from './options.ts'
 export {

@@ -126,6 +126,20 @@ const generalLimits = {
     unit: 'ms',
     doc: 'a client that takes nothing of what was written for this long is closed; it may come back',
   },
+  nodeTimeoutMs: {
+    default: 1000,
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    doc: 'another node that accepts no connection, or does not say whose a client is, for this long is taken for dead',
+  },
+  relayedRequestsMax: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'requests',
+    doc: 'under way to other nodes at a time, which have the clients; each open event stream and waiting poll is one',
+  },
   authenticationTimeoutMs: { default: 10_000, min: 100, max: 600_000, unit: 'ms', doc: 'what `authenticate` may take' },
   clientMessagesPerSecond: {
     default: 20,
@@ -235,6 +249,16 @@ export interface Identity {
  */
 export type Authenticate = (request: IncomingMessage) => Identity | null | Promise<Identity | null>
 
+/** The processes that serve one application, and which of them this is. */
+export interface NodesOptions {
+  /** This process's name, one of those in `urls`. */
+  readonly self: string
+  /** Shared by all nodes, and by nobody else: whoever has it can take over any connection. At least 32 characters. */
+  readonly secret: string
+  /** Where the nodes reach each other: each one's address, past the proxy in front of them, by its name. */
+  readonly urls: Readonly<Record<string, string>>
+}
+
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions extends Partial<Limits> {
   /** Where the log is kept: `memory:` (the default), or a store of one's own. */
@@ -259,6 +283,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly allowedOrigins?: readonly string[] | ((origin: string) => boolean)
   /** Serves this machine only, lets callers name their user (`?user=`) and post without a key. Default false. */
   readonly development?: boolean
+  /**
+   * Other processes that serve the same, behind a proxy that may send each request to any of them. Left out: this is
+   * the only one, or a client's requests all come to the same one.
+   */
+  readonly nodes?: NodesOptions
   /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */
   readonly logger?: Logger
 }

@@ -20,11 +20,12 @@ import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
-import { parseApiKeys, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
+import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
+import { Nodes } from './transports/nodes.ts'
 
 /** What a post may carry besides its sender and body. */
 export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'ttlMs' | 'id'> & {
@@ -69,6 +70,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
+  const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const endpoints = new Endpoints({
     options,
     roster,
@@ -77,6 +79,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     logger,
     createId: createConnectionId,
+    nodes,
   })
   const routes = new Routes({
     channel,
@@ -100,6 +103,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     channel,
     messages,
     endpoints,
+    nodes,
     roster,
     routes,
     logger,
@@ -115,6 +119,7 @@ interface ServerChannelParts {
   readonly channel: Channel
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
+  readonly nodes: Nodes | undefined
   readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
@@ -297,6 +302,7 @@ export class ServerChannel {
       unused.destroyAll()
       return closed
     })
+    this.#parts.nodes?.close()
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
     const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
       for (const { server } of this.#servers) server.closeAllConnections()

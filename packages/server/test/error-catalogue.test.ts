@@ -133,6 +133,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   },
   no_channel:
     'see ../../../test/cli/terrasoft.test.ts: is logged, and does not end the process, where there is no channel and no server',
+  node_rejected: 'see nodes-signatures.test.ts: does not take a request of another node twice',
   not_found: () => upgradeCode('/msg?id=unknown'),
   origin_forbidden: () => problemOf('/msg/negotiate', { Origin: 'http://evil.test' }),
   position_invalid: () => upgradeCode('/msg?position=nonsense'),

@@ -57,7 +57,11 @@ describe('a secret that a request brings', () => {
     socket.send('nonsense\x1e')
     await new Promise((resolve) => socket.once('close', resolve))
     // What is refused.
-    for (const query of [withToken(`x${SECRET.slice(1)}`), withToken(`broken-${SECRET}`), `${withToken(SECRET)}&id=nobody`]) {
+    for (const query of [
+      withToken(`x${SECRET.slice(1)}`),
+      withToken(`broken-${SECRET}`),
+      `${withToken(SECRET)}&id=nobody`,
+    ]) {
       for (const method of ['GET', 'POST', 'DELETE', 'PUT']) await ask(`${hubUrl}?${query}`, { method })
       await ask(`${hubUrl}/negotiate?${query}`, { method: 'POST' })
       const raw = await openRaw(port, `${UPGRADE_HEAD.replace('/msg', `/msg?${query}&position=x`)}\r\n`)

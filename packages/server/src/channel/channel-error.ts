@@ -35,6 +35,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   message_too_large: { status: 0, retry: false, title: 'A received message is too large.' },
   method_not_allowed: { status: 405, retry: false, title: 'The method is not allowed here.' },
   no_channel: { status: 0, retry: false, title: 'There is no channel to post to.' },
+  node_rejected: { status: 403, retry: false, title: 'The request is not of a node of this server.' },
   not_found: { status: 404, retry: false, title: 'There is nothing at this path.' },
   origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
   position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
@@ -77,6 +78,7 @@ export type ErrorCode =
   | 'message_too_large'
   | 'method_not_allowed'
   | 'no_channel'
+  | 'node_rejected'
   | 'not_found'
   | 'origin_forbidden'
   | 'position_invalid'

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type Position, parsePosition } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { type AccessOptions, requireAccess } from '../auth/access.ts'
+import { clientOriginOf } from '../auth/client-origin.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Roster, Seat } from '../hub/roster.ts'
@@ -15,6 +16,7 @@ import { allowOrigin } from './cors.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
+import type { Neighbours } from './neighbours.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -36,6 +38,8 @@ export interface EndpointParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  /** The other nodes; left out where there are none. */
+  readonly neighbours?: Neighbours | undefined
 }
 
 const CHANGED_TRANSPORT = 'Cannot change transports mid-connection'
@@ -104,7 +108,10 @@ export class Endpoint {
   /** `POST {hub}/refresh?id=`: the client of a connection shows newer credentials. Source: SIGNALR 2.12. */
   refresh(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     return this.#answer(request, response, async () => {
-      const http = this.#findToRefresh(request.method, findIgnoringCase(query, 'id'))
+      const token = findIgnoringCase(query, 'id')
+      const onGone = (): void => sendJson(response, 404, { error: 'connection_not_found' })
+      if (token && request.method === 'POST' && this.#passOn(token, request, response, onGone)) return
+      const http = this.#findToRefresh(request.method, token)
       if (!('token' in http)) {
         const { status, error } = http
         sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
@@ -132,17 +139,19 @@ export class Endpoint {
         send(response, 405, '', { ...PLAIN, Allow: 'GET, POST, DELETE' })
         return
       }
+      const token = findIgnoringCase(query, 'id')
+      const onGone = (): void => send(response, 404, 'No Connection with that ID', PLAIN)
+      if (token && this.#passOn(token, request, response, onGone)) return
       const identity = await this.#authenticator.identify(request)
       // Nobody would say of a client that went away meanwhile that it is gone.
       if (response.destroyed) return
-      const token = findIgnoringCase(query, 'id')
       if (!token) {
         send(response, 400, 'Connection ID required', PLAIN)
         return
       }
       const http = this.#connections.get(token)
       if (!http) {
-        send(response, 404, 'No Connection with that ID', PLAIN)
+        onGone()
         return
       }
       requireSameUser(http, identity)
@@ -162,6 +171,7 @@ export class Endpoint {
     socket.on('error', onError)
     let seat: Seat | undefined
     try {
+      this.#parts.neighbours?.admit(request)
       requireAccess(request, this.#parts.access)
       if (!this.#parts.transports.includes('WebSockets')) {
         answerUpgrade(socket, 404, PLAIN['Content-Type'], notSupported('WebSockets'))
@@ -171,7 +181,7 @@ export class Endpoint {
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
       const identity = await this.#authenticator.identify(request)
-      const http = token ? this.#connections.get(token) : undefined
+      const http = token ? await this.#find(token, identity, request) : undefined
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
         requireSameUser(http, identity)
@@ -205,6 +215,25 @@ export class Endpoint {
       refuseUpgrade(socket, toChannelError(error))
       this.#logError(error)
     }
+  }
+
+  /** `POST {hub}/claim`: another node takes a connection that was negotiated here. @returns false where there is none */
+  claim(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): boolean {
+    const { neighbours } = this.#parts
+    if (!neighbours) return false
+    try {
+      const token = findIgnoringCase(query, 'id') ?? ''
+      send(
+        response,
+        neighbours.grant(token, request, () => this.#connections.take(token)),
+        '',
+        PLAIN,
+      )
+    } catch (error) {
+      sendProblem(response, toChannelError(error))
+      this.#logError(error)
+    }
+    return true
   }
 
   /** Takes no more clients. Those that are there are the roster's to close. Idempotent. */
@@ -251,9 +280,22 @@ export class Endpoint {
     send(response, 200, '', PLAIN)
   }
 
+  /** A request of a connection that another node has. */
+  #passOn(token: string, request: IncomingMessage, response: ServerResponse, onGone: () => void): boolean {
+    return !this.#connections.get(token) && this.#parts.neighbours?.pass(token, request, response, onGone) === true
+  }
+
+  /** A connection that a WebSocket is to carry, wherever it was negotiated. */
+  async #find(token: string, identity: Identity, request: IncomingMessage): Promise<HttpConnection | undefined> {
+    const own = this.#connections.get(token)
+    if (own) return own
+    const ticket = await this.#parts.neighbours?.claim(token, identity.user, request)
+    return ticket && this.#connections.adopt(ticket, token, identity)
+  }
+
   #seat(request: IncomingMessage): Seat {
     this.#requireOpen()
-    return this.#parts.roster.reserve(request.socket.remoteAddress ?? '')
+    return this.#parts.roster.reserve(clientOriginOf(request).address)
   }
 
   #requireOpen(): void {
@@ -262,6 +304,7 @@ export class Endpoint {
 
   async #answer(request: IncomingMessage, response: ServerResponse, run: () => Promise<void>): Promise<void> {
     try {
+      this.#parts.neighbours?.admit(request)
       requireAccess(request, this.#parts.access)
       if (allowOrigin(request, response, this.#parts.access)) await run()
     } catch (error) {

@@ -109,6 +109,18 @@ describe('advisories about who gets in', () => {
     expect(asked).toBe(0)
   })
 
+  it.each(Object.keys(doors).filter((door) => door !== 'the event stream'))(
+    'CVE-2026-29785: who says to be another node and can not prove it gets in nowhere: %s',
+    async (door) => {
+      const urls = { a: 'http://127.0.0.1:1', b: 'http://127.0.0.1:2' }
+      const { hubUrl } = await serve({ nodes: { self: 'a', secret: 's'.repeat(32), urls } })
+      for (const claim of ['b', '', '1 b 1800000000000 aaaa AAAA http 127.0.0.1', 'x'.repeat(8000)]) {
+        const own = await negotiateUrl(hubUrl)
+        expect([claim, await doors[door]?.(hubUrl, own, { 'X-ServerChannel-Node': claim })]).toEqual([claim, 403])
+      }
+    },
+  )
+
   it('CVE-2026-32301: the server asks nobody for keys, whatever a token names', async () => {
     let asked = 0
     const keys = createServer((_, response) => {

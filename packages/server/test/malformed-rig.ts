@@ -15,7 +15,7 @@ const STALL_MS_MAX = 50
 /** After so many the compiler and caches have most of what they take: more than a megabyte. */
 const WARM_UP = 2000
 const GROWTH_BYTES_MAX = 2_000_000
-const SETTLED_MS_MAX = 8000
+const SETTLED_MS_MAX = 25_000
 const SERVER = fileURLToPath(new URL('malformed-server.mjs', import.meta.url))
 const TRANSPORTS = [
   HttpTransportType.WebSockets,
@@ -65,7 +65,7 @@ export async function throwMalformed(attack: Attack): Promise<void> {
   }
   await requireAlone(server)
   // What was negotiated goes with the next second's beat.
-  await poll(async () => (await server.ask('held')) < heldMax, `what the inputs of SEED=${seed} left is gone`)
+  await poll(async () => (await server.ask('held')) < heldMax, () => `what the inputs of SEED=${seed} left is gone`)
   expect(server.errors(), `With SEED=${seed}`).toBe('')
 }
 
@@ -97,14 +97,19 @@ async function attackWith(attack: Attack, seed: number, server: Server): Promise
 
 /** Once all that the inputs opened is gone. */
 async function requireAlone(server: Server): Promise<void> {
-  await poll(async () => (await server.ask('connections')) === TRANSPORTS.length, 'the inputs’ connections are gone')
+  let connections = 0
+  const isAlone = async (): Promise<boolean> => {
+    connections = await server.ask('connections')
+    return connections === TRANSPORTS.length
+  }
+  await poll(isAlone, () => `the inputs’ connections are gone; there are ${connections}, of ${TRANSPORTS.length}`)
 }
 
 /** Asks until the answer is yes. */
-async function poll(isSo: () => Promise<boolean>, what: string): Promise<void> {
+async function poll(isSo: () => Promise<boolean>, what: () => string): Promise<void> {
   const end = performance.now() + SETTLED_MS_MAX
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`Waited ${SETTLED_MS_MAX} ms in vain until ${what}`)
+    if (performance.now() > end) throw new Error(`Waited ${SETTLED_MS_MAX} ms in vain until ${what()}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -10,7 +10,8 @@ const server = await createServerChannel({
   authenticate: () => ({}),
   historyCountMax: 100,
   tailCountMax: 100,
-  disconnectTimeoutMs: 500,
+  // A bystander that polls must get its next poll here within it, however busy the machine.
+  disconnectTimeoutMs: 3000,
   pollTimeoutMs: 2000,
   closeTimeoutMs: 200,
 })

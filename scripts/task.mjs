@@ -10,7 +10,7 @@ const NODE_OLDEST = [20, 19]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
-const tasks = { start, test, check, bench, conformance, 'conformance-server': conformanceServer, build, format }
+const tasks = { start, test, check, bench, fuzz, conformance, 'conformance-server': conformanceServer, build, format }
 const [name = '', ...taskArgs] = process.argv.slice(2)
 const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
 if (!task) fail(`There is no task "${name}". Tasks: ${Object.keys(tasks).join(', ')}.`)
@@ -55,6 +55,12 @@ function bench(args) {
   install()
   build()
   runNode(['bench/dist/main.js', ...args])
+}
+
+function fuzz(args) {
+  install()
+  build()
+  runNode(['packages/protocol/fuzz/dist/fuzz/main.js', ...args])
 }
 
 /** Runs the conformance suite against a server: `npm run conformance -- --url http://127.0.0.1:5000`. */

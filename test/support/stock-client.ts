@@ -99,52 +99,19 @@ export interface StockLibrary {
 }
 
 /**
- * Makes a client. Also sent to pages as text, and run there: so it uses nothing but its arguments and what every engine
- * has.
+ * Makes a client. Also sent to pages as text, and run there, with the functions below: so they use nothing but their
+ * arguments, each other, and what every engine has.
  */
 export function createStockClient(
   library: StockLibrary,
   createMessagePack: () => unknown,
   settings: StockSettings,
 ): StockClient {
-  const { url, transport, protocol, token, reconnects, stateful } = settings
-  const builder = new library.HubConnectionBuilder()
-    .withUrl(url, {
-      transport: { WebSockets: 1, ServerSentEvents: 2, LongPolling: 4 }[transport],
-      ...(token === undefined ? {} : { accessTokenFactory: () => token }),
-      skipNegotiation: settings.skipsNegotiation ?? false,
-    })
-    // No logging at all.
-    .configureLogging(6)
-  if (protocol === 'messagepack') builder.withHubProtocol(createMessagePack())
-  if (reconnects) builder.withAutomaticReconnect([0, 20, 50, 100, 200, 400, 800])
-  if (stateful) builder.withStatefulReconnect()
-  const connection = builder.build()
-  if (settings.serverTimeoutMs) connection.serverTimeoutInMilliseconds = settings.serverTimeoutMs
-  if (settings.keepAliveIntervalMs) connection.keepAliveIntervalInMilliseconds = settings.keepAliveIntervalMs
-
-  const targets = ['message', 'customobject', 'streamcanceled', 'called', 'servermessage', 'channelstate']
-  const called = new Map(targets.map((target) => [target, [] as unknown[][]]))
-  let waiters: (() => void)[] = []
-  for (const [target, calls] of called) {
-    connection.on(target, (...args) => {
-      calls.push(args)
-      const woken = waiters
-      waiters = []
-      for (const wake of woken) wake()
-    })
-  }
+  const connection = buildConnection(library, createMessagePack, settings)
   const ended = new Promise<Outcome>((resolve) => {
     connection.onclose((error) => resolve(error ? { error: error.message } : { value: undefined }))
   })
-  let reconnected = new Promise<string | undefined>((resolve) => {
-    connection.onreconnected((id) => resolve(id))
-  })
-  const outcomeOf = (promise: Promise<unknown>): Promise<Outcome> =>
-    promise.then(
-      (value) => ({ value }),
-      (error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }),
-    )
+  let reconnected = new Promise<string | undefined>((resolve) => connection.onreconnected(resolve))
   return {
     start: () => outcomeOf(connection.start()),
     stop: () => connection.stop(),
@@ -153,11 +120,10 @@ export function createStockClient(
     invoke: (method, ...args) => outcomeOf(connection.invoke(method, ...args)),
     async invokeAll(calls) {
       const outcomes: (readonly [number, Outcome])[] = []
-      await Promise.all(
-        calls.map(async ([method, ...args], index) => {
-          outcomes.push([index, await outcomeOf(connection.invoke(method, ...args))])
-        }),
-      )
+      const run = async ([method, ...args]: (typeof calls)[number], index: number): Promise<void> => {
+        outcomes.push([index, await outcomeOf(connection.invoke(method, ...args))])
+      }
+      await Promise.all(calls.map(run))
       return outcomes
     },
     send: (method, ...args) => connection.send(method, ...args),
@@ -183,30 +149,77 @@ export function createStockClient(
       else subject.error(new Error(error))
       return outcome
     },
-    async calls(target, count) {
-      const calls = called.get(target.toLowerCase()) ?? []
-      while (calls.length < count) {
-        await new Promise<void>((resolve) => {
-          waiters.push(resolve)
-        })
-      }
-      return calls.splice(0, count)
-    },
-    async answer(answers) {
-      connection.off('Result')
-      for (const answer of answers) {
-        connection.on('Result', () => {
-          if (answer === 'never') return new Promise(() => {})
-          if ('error' in answer) throw new Error(answer.error)
-          return answer.value
-        })
-      }
-    },
+    calls: keepCalls(connection),
+    answer: async (answers) => answerWith(connection, answers),
     ended: () => ended,
-    reconnected: async () => {
+    async reconnected() {
       const id = await reconnected
-      reconnected = new Promise((resolve) => connection.onreconnected((next) => resolve(next)))
+      reconnected = new Promise((resolve) => connection.onreconnected(resolve))
       return id
     },
   }
+}
+
+/** All that {@link createStockClient} needs in a page. */
+export const stockClientFunctions = [createStockClient, buildConnection, keepCalls, answerWith, outcomeOf]
+
+function buildConnection(
+  library: StockLibrary,
+  createMessagePack: () => unknown,
+  { url, transport, protocol, token, ...settings }: StockSettings,
+): StockConnection {
+  const builder = new library.HubConnectionBuilder()
+    .withUrl(url, {
+      transport: { WebSockets: 1, ServerSentEvents: 2, LongPolling: 4 }[transport],
+      ...(token === undefined ? {} : { accessTokenFactory: () => token }),
+      skipNegotiation: settings.skipsNegotiation ?? false,
+    })
+    // No logging at all.
+    .configureLogging(6)
+  if (protocol === 'messagepack') builder.withHubProtocol(createMessagePack())
+  if (settings.reconnects) builder.withAutomaticReconnect([0, 20, 50, 100, 200, 400, 800])
+  if (settings.stateful) builder.withStatefulReconnect()
+  const connection = builder.build()
+  if (settings.serverTimeoutMs) connection.serverTimeoutInMilliseconds = settings.serverTimeoutMs
+  if (settings.keepAliveIntervalMs) connection.keepAliveIntervalInMilliseconds = settings.keepAliveIntervalMs
+  return connection
+}
+
+/** Keeps the calls of the server until they are asked for. */
+function keepCalls(connection: StockConnection): StockClient['calls'] {
+  const targets = ['message', 'customobject', 'streamcanceled', 'called', 'servermessage', 'channelstate']
+  const called = new Map(targets.map((target) => [target, [] as unknown[][]]))
+  let waiters: (() => void)[] = []
+  for (const [target, calls] of called) {
+    connection.on(target, (...args) => {
+      calls.push(args)
+      const woken = waiters
+      waiters = []
+      for (const wake of woken) wake()
+    })
+  }
+  return async (target, count) => {
+    const calls = called.get(target.toLowerCase())
+    if (!calls) throw new Error(`Nobody keeps the calls of ${target}`)
+    while (calls.length < count) await new Promise<void>((resolve) => waiters.push(resolve))
+    return calls.splice(0, count)
+  }
+}
+
+function answerWith(connection: StockConnection, answers: readonly ClientAnswer[]): void {
+  connection.off('Result')
+  for (const answer of answers) {
+    connection.on('Result', () => {
+      if (answer === 'never') return new Promise(() => {})
+      if ('error' in answer) throw new Error(answer.error)
+      return answer.value
+    })
+  }
+}
+
+function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
+  return promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }),
+  )
 }

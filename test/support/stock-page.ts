@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
-import { createStockClient, type StockClient, type StockLibrary, type StockSettings } from './stock-client.ts'
+import {
+  type createStockClient,
+  type StockClient,
+  type StockLibrary,
+  type StockSettings,
+  stockClientFunctions,
+} from './stock-client.ts'
 
 /** The builds for browsers, as they are in the packages. */
 const SCRIPTS: Readonly<Record<string, string>> = {
@@ -15,7 +21,7 @@ const PAGE = `<!doctype html>
 <script src="/signalr.js"></script>
 <script src="/messagepack.js"></script>
 <script>
-  window.createStockClient = ${createStockClient.toString()}
+${stockClientFunctions.join('\n')}
   window.stockClients = []
 </script>`
 

@@ -17,7 +17,13 @@ import { ServedRawConnection, type ServeRaw } from './hub/raw-connection.ts'
 import type { Roster } from './hub/roster.ts'
 import type { ServedConnectionInit } from './hub/served-connection.ts'
 import { parsePath } from './option-checks.ts'
-import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import {
+  type Authenticate,
+  type Limits,
+  type RedirectClient,
+  resolveLimits,
+  type ServerChannelOptions,
+} from './options.ts'
 import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
@@ -33,6 +39,8 @@ export interface MapOptions {
   readonly authenticationRefresh?: boolean
   /** Who its clients are. Default: as the server's own option says. */
   readonly authenticate?: Authenticate
+  /** Sends clients to another server when they negotiate. */
+  readonly redirect?: RedirectClient
   /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
   readonly limits?: Partial<Limits>
 }
@@ -83,7 +91,8 @@ export class Endpoints {
     const limits = this.#limits({})
     const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
     const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: false }
-    this.#map('path', path, {}, limits, {
+    const { redirect } = this.#parts.options
+    this.#map('path', path, redirect ? { redirect } : {}, limits, {
       keepsRequest: false,
       serve: (init) => new HubConnection({ ...init, parts }),
       serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
@@ -122,6 +131,11 @@ export class Endpoints {
     for (const endpoint of this.#byPath.values()) endpoint.close()
   }
 
+  /** Ends when no client has anything left to ask, or after so long. */
+  async emptied(timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#byPath.values()].map((endpoint) => endpoint.emptied(timeoutMs)))
+  }
+
   #limits({ limits }: MapOptions): Limits {
     return resolveLimits({ ...this.#parts.options, ...limits })
   }
@@ -145,7 +159,13 @@ export class Endpoints {
     limits: Limits,
     served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
   ): void {
-    const { transports = allTransports, statefulReconnect = true, authenticationRefresh = true, authenticate } = options
+    const {
+      transports = allTransports,
+      statefulReconnect = true,
+      authenticationRefresh = true,
+      authenticate,
+      redirect,
+    } = options
     const lowerPath = parsePath(what, path)
     if (this.#byPath.has(lowerPath)) throw new TypeError(`There is something at '${path}' already.`)
     const endpoint = new Endpoint({
@@ -157,6 +177,7 @@ export class Endpoints {
       limits,
       neighbours: this.#parts.nodes?.at(lowerPath, limits),
       authenticate: authenticate ?? this.#parts.authenticate,
+      redirect,
     })
     if (this.#isClosed) endpoint.close()
     this.#byPath.set(lowerPath, endpoint)

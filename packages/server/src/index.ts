@@ -43,6 +43,8 @@ export {
   type Limits,
   limits,
   type NodesOptions,
+  type Redirect,
+  type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
 export {

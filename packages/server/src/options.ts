@@ -249,6 +249,17 @@ export interface Identity {
  */
 export type Authenticate = (request: IncomingMessage) => Identity | null | Promise<Identity | null>
 
+/** Where a client negotiates instead. Source: SIGNALR 2.1 N5. */
+export interface Redirect {
+  /** Of the hub there, without `/negotiate`. */
+  readonly url: string
+  /** What the client shows there, as its bearer token. */
+  readonly accessToken?: string
+}
+
+/** Sends a client to another server when it negotiates; undefined: it stays here. */
+export type RedirectClient = (request: IncomingMessage, identity: Identity) => Redirect | undefined
+
 /** The processes that serve one application, and which of them this is. */
 export interface NodesOptions {
   /** This process's name, one of those in `urls`. */
@@ -274,6 +285,8 @@ export interface ServerChannelOptions extends Partial<Limits> {
    * for the server only, where that listens with `onClientMessage`.
    */
   readonly clientMessagePolicy?: ClientMessagePolicy
+  /** Sends clients of the channel to another server when they negotiate. A client follows up to 100 such answers. */
+  readonly redirect?: RedirectClient
   /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
   readonly apiKeys?: readonly string[]
   /**

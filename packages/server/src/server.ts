@@ -27,6 +27,9 @@ import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 
+/** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
+const LAST_POLLS_MS = 1000
+
 /** What a post may carry besides its sender and body. */
 export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'ttlMs' | 'id'> & {
   readonly except?: string | Iterable<string>
@@ -297,6 +300,7 @@ export class ServerChannel {
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
+    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
     const stopped = this.#servers.map(({ server, unused }) => {
       const closed = new Promise((resolve) => server.close(resolve))
       unused.destroyAll()

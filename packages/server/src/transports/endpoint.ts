@@ -8,7 +8,7 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
-import type { Authenticate, Identity, Limits } from '../options.ts'
+import type { Authenticate, Identity, Limits, RedirectClient } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from './answer.ts'
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
@@ -35,6 +35,8 @@ export interface EndpointParts {
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Where a client is to go instead. */
+  readonly redirect?: RedirectClient | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
@@ -74,7 +76,9 @@ export class Endpoint {
         return
       }
       this.#requireOpen()
-      sendJson(response, 200, this.#connections.negotiate(query, await this.#authenticator.identify(request)))
+      const identity = await this.#authenticator.identify(request)
+      const answer = this.#parts.redirect?.(request, identity) ?? this.#connections.negotiate(query, identity)
+      sendJson(response, 200, answer)
     })
   }
 
@@ -239,6 +243,11 @@ export class Endpoint {
   /** Takes no more clients. Those that are there are the roster's to close. Idempotent. */
   close(): void {
     this.#isClosed = true
+  }
+
+  /** Ends when no client has anything left to ask, or after so long. */
+  emptied(timeoutMs: number): Promise<void> {
+    return this.#connections.emptied(timeoutMs)
   }
 
   #findToRefresh(method: string | undefined, token: string | undefined): HttpConnection | Refusal {

@@ -37,6 +37,7 @@ export interface HttpConnectionsParts {
 export class HttpConnections {
   readonly #negotiated = new Map<string, HttpConnection>()
   readonly #open = new Map<string, HttpConnection>()
+  #onEmpty: (() => void) | undefined
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #createId: () => string
@@ -106,6 +107,19 @@ export class HttpConnections {
 
   gone(connection: HttpConnection): void {
     this.#open.delete(connection.token)
+    if (this.#open.size === 0) this.#onEmpty?.()
+  }
+
+  /** Ends when no client has anything left to ask, or after so long: who polls learns the end from one more poll (L3). */
+  async emptied(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(timeoutMs, resolve)
+      this.#onEmpty = () => {
+        timer.stop()
+        resolve()
+      }
+    })
   }
 
   /** Forgets what nobody opened in time. To be called about once a second. */

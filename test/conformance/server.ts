@@ -30,6 +30,7 @@ const channel = await createServerChannel({
   allowedOrigins: () => true,
   authenticate: identifyIfAsked,
   ...timesFromEnvironment(),
+  ...nodesFromEnvironment(),
 })
 const pages = new ConformancePages({
   hubs: mapHubs(channel),
@@ -83,6 +84,14 @@ function createAuthorizedHub() {
     detailedErrors,
     methods: { Echo: (_, text) => text, Who: ({ user }) => user ?? null },
   })
+}
+
+/** `PEER_NODE_URLS=a=http://127.0.0.1:5001,b=http://127.0.0.1:5002`, and which of them this is. */
+function nodesFromEnvironment(): ServerChannelOptions {
+  const { PEER_NODE: self, PEER_NODE_URLS: urls, PEER_NODE_SECRET: secret } = process.env
+  if (!self || !urls || !secret) return {}
+  const pairs = urls.split(',').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])
+  return { nodes: { self, secret, urls: Object.fromEntries(pairs) as Record<string, string> } }
 }
 
 function timesFromEnvironment(): ServerChannelOptions {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
 const built = (name: string): string => fileURLToPath(new URL(`../conformance/dist/${name}`, import.meta.url))
@@ -58,6 +59,28 @@ export class ConformanceServer {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL')
     await this.exit()
   }
+}
+
+/** Two conformance servers that serve the same, each knowing where the other is. */
+export async function startNodes(): Promise<readonly [ConformanceServer, ConformanceServer]> {
+  const [a, b] = [await findFreePort(), await findFreePort()]
+  const start = (node: string, port: number): Promise<ConformanceServer> =>
+    ConformanceServer.start({
+      PORT: String(port),
+      PEER_NODE: node,
+      PEER_NODE_URLS: `a=http://127.0.0.1:${a},b=http://127.0.0.1:${b}`,
+      PEER_NODE_SECRET: 'shared by the nodes of the conformance tests and nobody else',
+    })
+  return [await start('a', a), await start('b', b)]
+}
+
+/** Nodes have to know each other's addresses before they are there. */
+async function findFreePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }
 
 /** Runs the suite's command to its end. */

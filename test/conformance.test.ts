@@ -16,7 +16,7 @@ interface Report {
 }
 
 /** What the server is known not to do yet; docs/conformance.md says so. One that is mended has to leave this list. */
-const KNOWN_FAILURES: readonly string[] = ['W4.3', 'C1.8', '0.1-ws', '0.1-sse']
+const KNOWN_FAILURES: readonly string[] = []
 
 const TIMES = [
   ['--keep-alive-s', String(SHORT_TIMES.keepAliveMs / 1000)],

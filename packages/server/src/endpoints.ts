@@ -16,6 +16,7 @@ import { HubRuntime } from './hub/hub-runtime.ts'
 import { ServedRawConnection, type ServeRaw } from './hub/raw-connection.ts'
 import type { Roster } from './hub/roster.ts'
 import type { ServedConnectionInit } from './hub/served-connection.ts'
+import { TurnWriter } from './hub/turn-writer.ts'
 import { parsePath } from './option-checks.ts'
 import {
   type Authenticate,
@@ -70,11 +71,13 @@ const codecs = [jsonCodec, messagePackCodec]
 /** Everything that is served at a path of its own: the channel, hubs, raw connections. */
 export class Endpoints {
   readonly #parts: EndpointsParts
+  readonly #turnWriter: TurnWriter
   readonly #byPath = new Map<string, Endpoint>()
   #isClosed = false
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts
+    this.#turnWriter = new TurnWriter(parts.clock)
   }
 
   get isClosed(): boolean {
@@ -90,7 +93,7 @@ export class Endpoints {
   mapChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
     const limits = this.#limits({})
     const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
-    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: false }
+    const parts = { hub, codecs, limits, clock: this.#parts.clock, turnWriter: this.#turnWriter, detailedErrors: false }
     const { redirect } = this.#parts.options
     this.#map('path', path, redirect ? { redirect } : {}, limits, {
       keepsRequest: false,
@@ -106,7 +109,14 @@ export class Endpoints {
   ): MappedHub<Contract> {
     const limits = this.#limits(options)
     const hub = this.#createRuntime(definition, limits)
-    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: definition.detailedErrors }
+    const parts = {
+      hub,
+      codecs,
+      limits,
+      clock: this.#parts.clock,
+      turnWriter: this.#turnWriter,
+      detailedErrors: definition.detailedErrors,
+    }
     this.#map('path of the hub', path, options, limits, {
       keepsRequest: true,
       serve: (init) => new HubConnection({ ...init, parts }),

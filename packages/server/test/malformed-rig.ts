@@ -65,7 +65,10 @@ export async function throwMalformed(attack: Attack): Promise<void> {
   }
   await requireAlone(server)
   // What was negotiated goes with the next second's beat.
-  await poll(async () => (await server.ask('held')) < heldMax, () => `what the inputs of SEED=${seed} left is gone`)
+  await poll(
+    async () => (await server.ask('held')) < heldMax,
+    () => `what the inputs of SEED=${seed} left is gone`,
+  )
   expect(server.errors(), `With SEED=${seed}`).toBe('')
 }
 

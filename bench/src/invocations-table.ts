@@ -25,25 +25,25 @@ export const invocationsTable: Table = createTable<Figures>({
       name: 'hub-json',
       title: 'a hub of ServerChannel, JSON',
       start: (core) => startNodeServer('hub', core),
-      driverOptions: () => ({ ...hubClient, ...jsonCalls }),
+      driverOptions: () => ({ ...noSettling, ...hubClient, ...jsonCalls }),
     },
     {
       name: 'hub-messagepack',
       title: 'a hub of ServerChannel, MessagePack',
       start: (core) => startNodeServer('hub', core),
-      driverOptions: () => ({ ...hubClient, ...messagePackClient, ...messagePackCalls }),
+      driverOptions: () => ({ ...noSettling, ...hubClient, ...messagePackClient, ...messagePackCalls }),
     },
     {
       name: 'socket-io-ack',
       title: 'Socket.IO, a listener that calls its acknowledgement (what `emitWithAck` waits for), WebSocket only',
       start: (core) => startNodeServer('socket-io', core),
-      driverOptions: () => ({ ...socketIoClient, ...socketIoCalls }),
+      driverOptions: () => ({ ...noSettling, ...socketIoClient, ...socketIoCalls }),
     },
     {
       name: 'ws-echo',
       title: '`ws`, each frame sent back as it came, nothing read: the floor of any server on `ws`',
       start: (core) => startNodeServer('ws-echo', core),
-      driverOptions: () => ({ path: '/', ...echoedCalls }),
+      driverOptions: () => ({ ...noSettling, path: '/', ...echoedCalls }),
     },
   ],
   sizes: [100, 1000],
@@ -79,4 +79,6 @@ export const invocationsTable: Table = createTable<Figures>({
     'same time go out in one write, as they do where a client is busy.',
 })
 
+/** Memory is not measured here. */
+const noSettling = { settleMs: 0 }
 const hubClient = { ...channelClient, path: '/hub' }

@@ -1,12 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliProcess, serve } from './support/cli-process.ts'
+import { blocks, runModule as runWith, type Surroundings } from './support/doc-blocks.ts'
 import { receive } from './support/receiver.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -23,35 +22,9 @@ afterAll(async () => {
   await server.process[Symbol.asyncDispose]()
 })
 
-/** The fenced blocks of a page in these languages. */
-function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(root, page), 'utf8')
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '')
-}
-
-/** Runs a TypeScript block as a module of its own, in a process that has no channel. */
-async function runModule(
-  source: string,
-  { before = '', after = '' } = {},
-): Promise<{ code: number; out: string; err: string }> {
-  const folder = join(root, 'test/output/docs')
-  mkdirSync(folder, { recursive: true })
-  const file = join(mkdtempSync(join(folder, 'block-')), 'block.mjs')
-  const { outputText } = ts.transpileModule(`${before}\n${source}\n${after}`, {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
-  })
-  writeFileSync(file, outputText)
-  const child = spawn(process.execPath, [file], { env: { ...process.env, SERVERCHANNEL_URL: server.url } })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (data: Buffer) => {
-    out += data.toString()
-  })
-  child.stderr.on('data', (data: Buffer) => {
-    err += data.toString()
-  })
-  const [code] = (await once(child, 'close')) as [number]
-  return { code, out, err }
+/** Runs a block in a process that has no channel, and knows of this test's server. */
+function runModule(source: string, around: Surroundings = {}): ReturnType<typeof runWith> {
+  return runWith(source, { ...around, environment: { SERVERCHANNEL_URL: server.url } })
 }
 
 /** Commands of a page's shell blocks, without their comments. */
@@ -148,6 +121,19 @@ describe('docs/authentication.md', () => {
     const result = runLine(line, { SERVERCHANNEL_USER_TOKEN_SECRET: 'x'.repeat(32) })
     expect(result).toMatchObject({ status: 0, err: '' })
     expect(result.out.split('.')).toHaveLength(3)
+  })
+})
+
+describe('docs/many-nodes.md', () => {
+  it('makes one of several nodes', async () => {
+    const [block = ''] = blocks('docs/many-nodes.md', 'ts')
+    const before = "process.env.NODE_SECRET = 'x'.repeat(32)"
+    const after = `
+      const { url } = await channel.listen()
+      const negotiated = await fetch(url + '/msg/negotiate?negotiateVersion=1', { method: 'POST' })
+      console.log((await negotiated.json()).connectionToken.length > 22)
+      await channel.close()`
+    expect(await runModule(block, { before, after })).toEqual({ code: 0, out: 'true\n', err: '' })
   })
 })
 

@@ -41,7 +41,7 @@ describe('the error catalogue', () => {
     expect(title).toBe(kind.title)
     expect(retry).toBe(kind.retry ? 'yes' : 'no')
     if (kind.status > 0) expect(status).toBe(String(kind.status))
-    else expect(['closes', 'local']).toContain(status)
+    else expect(['closes', 'call', 'local']).toContain(status)
   })
 })
 

@@ -237,8 +237,8 @@ export class Channel {
     if (position) {
       this.#connection.keepCatchingUp()
       if (!this.#cursor.pass(position)) return
-    } else {
-      // A server without positions states none.
+    } else if (this.position === undefined) {
+      // A server without positions states none; one that has them sends messages without only past the log.
       this.#connection.caughtUp()
     }
     const { reportError } = this.#settings.environment

@@ -1,4 +1,4 @@
-export type { LossReason, Message, MessageHeader } from '@serverchannel/protocol'
+export type { LossReason, Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
 export type { Channel, MessagesOptions, StateChange } from './channel.ts'
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
 export { connect } from './connect.ts'

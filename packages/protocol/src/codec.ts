@@ -1,4 +1,5 @@
 import type { HubMessage } from './hub-message.ts'
+import type { MessageOrigin } from './message.ts'
 
 /** What a reader refuses, so that a peer's input costs little. */
 export interface ReadLimits {
@@ -24,6 +25,8 @@ export interface Envelope {
   readonly id: string
   readonly sender: string
   readonly bodyTypeName?: string | undefined
+  readonly channelType?: string | undefined
+  readonly sentBy?: MessageOrigin | undefined
   /** JSON text. */
   readonly body: string
   /** As {@link formatPosition} writes it. */

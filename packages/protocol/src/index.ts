@@ -17,6 +17,7 @@ export {
   type LossReason,
   type Message,
   type MessageHeader,
+  type MessageOrigin,
   SERVER_MESSAGE_TARGET,
 } from './message.ts'
 export { formatPosition, type Position, parsePosition } from './position.ts'

@@ -10,6 +10,18 @@ export interface MessageHeader {
   readonly Sender: string
   /** The body's type by the poster's own naming. Left out when empty. */
   readonly BodyTypeName?: string
+  /** How it is to be addressed, by the poster's own naming: Creatio has `PTPMsg`, `BroadcastMsg`, `ServerMsg`. Left out when empty. */
+  readonly ChannelType?: string
+  /** Which client sent it, as the server knows it: no poster can write this. Left out where the server's own code posted it. */
+  readonly SentBy?: MessageOrigin
+}
+
+/** The client that a message comes from. */
+export interface MessageOrigin {
+  /** The user id that its connection was authenticated with. Left out where it is nobody in particular. */
+  readonly User?: string
+  /** The public id of its connection. */
+  readonly ConnectionId: string
 }
 
 /** A message as it is on the wire and in a handler. Source: PARITY 1.2, `SimpleMessage`. */

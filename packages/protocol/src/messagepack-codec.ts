@@ -19,10 +19,16 @@ export const messagePackCodec: Codec<Uint8Array> = {
   encode(message) {
     return frameBinary(encodeMessagePack(toElements(message)))
   },
-  encodeServerMessage({ id, sender, bodyTypeName, body, position }) {
+  encodeServerMessage({ id, sender, bodyTypeName, channelType, sentBy, body, position }) {
     const message = {
       Id: id,
-      Header: bodyTypeName ? { Sender: sender, BodyTypeName: bodyTypeName } : { Sender: sender },
+      Header: {
+        Sender: sender,
+        // A property that is undefined is left out.
+        BodyTypeName: bodyTypeName || undefined,
+        ChannelType: channelType || undefined,
+        SentBy: sentBy,
+      },
       Body: JSON.parse(body) as unknown,
       Position: position,
     }

@@ -108,9 +108,21 @@ export function describeCodec<Data extends string | Uint8Array>(codec: Codec<Dat
 
     it('has nothing in it that is empty', () => {
       const bare = codec.encodeServerMessage(ENVELOPE)
-      for (const bodyTypeName of ['', undefined]) {
-        expect(codec.encodeServerMessage({ ...ENVELOPE, bodyTypeName })).toEqual(bare)
+      for (const empty of ['', undefined]) {
+        const envelope = { ...ENVELOPE, bodyTypeName: empty, channelType: empty, sentBy: undefined }
+        expect(codec.encodeServerMessage(envelope)).toEqual(bare)
       }
+    })
+
+    it('says in its header how it is addressed and which client sent it', () => {
+      const sentBy = { User: 'O"Hara\u2028', ConnectionId: 'c-1' }
+      const data = codec.encodeServerMessage({ ...ENVELOPE, bodyTypeName: 't', channelType: 'PTPMsg', sentBy })
+      const Header = { Sender: 's', BodyTypeName: 't', ChannelType: 'PTPMsg', SentBy: sentBy }
+      expect(readOne(data)).toMatchObject({ arguments: [{ Header }] })
+      const anonymous = codec.encodeServerMessage({ ...ENVELOPE, sentBy: { ConnectionId: 'c-2' } })
+      expect(readOne(anonymous)).toMatchObject({
+        arguments: [{ Header: { Sender: 's', SentBy: { ConnectionId: 'c-2' } } }],
+      })
     })
 
     it.each(['null', '""', '0', 'false', '[]', '{}'])('keeps the body %s', (body) => {

@@ -55,14 +55,15 @@ export class HttpPoster implements MessageTaker {
   }
 
   async #enqueue(post: Post): Promise<Receipt> {
-    const { id, sender, body, bodyTypeName, audience } = toDraft(post, this.#limits, Date.now(), randomUUID)
+    const draft = toDraft(post, this.#limits, Date.now(), randomUUID)
+    const { id, sender, body, bodyTypeName, channelType, audience } = draft
     if (this.#waiting.length >= WAITING_MAX) {
       throw new ChannelError(
         'too_many_posts',
         `${WAITING_MAX} posts wait for ${this.#options.url} already; await them.`,
       )
     }
-    const rest = JSON.stringify({ sender, id, to: audience, bodyTypeName, ttlMs: post.ttlMs })
+    const rest = JSON.stringify({ sender, id, to: audience, bodyTypeName, channelType, ttlMs: post.ttlMs })
     const line = `${rest.slice(0, -1)},"body":${body}}`
     return new Promise((resolve, reject) => {
       this.#waiting.push({ line, resolve, reject })

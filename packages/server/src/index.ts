@@ -1,12 +1,23 @@
+export type { Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'
 export { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
+export {
+  allConnections,
+  type ClientMessage,
+  type ClientMessagePolicy,
+  type MessageCaller,
+  ownConnections,
+} from './channel/client-message.ts'
 export type { Draft, Entry } from './channel/entry.ts'
 export type { Post } from './channel/intake.ts'
 export type { Posting } from './channel/posting.ts'
 export type { Durability, LogFollower, LogState, Store, StoreRead } from './channel/store.ts'
 export type { MapOptions, MappedHub } from './endpoints.ts'
+export type { ChannelContract } from './hub/channel-methods.ts'
+export type { ClientEnvelope } from './hub/client-envelope.ts'
+export type { ClientMessageReceiver, ReceiverOptions } from './hub/client-messages.ts'
 export type { CallerClients, ClientTarget, HubClients, SingleClient } from './hub/hub-clients.ts'
 export type { HubContext } from './hub/hub-context.ts'
 export type { HubContract, TypedConnection } from './hub/hub-contract.ts'
@@ -31,6 +42,9 @@ export {
   type LimitName,
   type Limits,
   limits,
+  type NodesOptions,
+  type Redirect,
+  type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
 export {

@@ -13,18 +13,27 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
+import { UnusedSockets } from './http/unused-sockets.ts'
+import { createChannelMethods } from './hub/channel-methods.ts'
+import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
 import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
-import { parseApiKeys, parseOrigins, parsePath } from './option-checks.ts'
+import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
+import { Nodes } from './transports/nodes.ts'
+
+/** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
+const LAST_POLLS_MS = 1000
 
 /** What a post may carry besides its sender and body. */
-export type PostOptions = Pick<Post, 'bodyTypeName' | 'ttlMs' | 'id'> & { readonly except?: string | Iterable<string> }
+export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'ttlMs' | 'id'> & {
+  readonly except?: string | Iterable<string>
+}
 
 export interface ListenOptions {
   /** 0 (the default): one that is free. */
@@ -51,12 +60,20 @@ export interface ListenAddress {
  */
 export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
   const limits = resolveLimits(options)
+  const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
   const store = openStore(options.store ?? 'memory:', limits)
-  const channel = new Channel({ store, clock: systemClock, limits, createId: createMessageId })
+  const channel = new Channel({
+    store,
+    clock: systemClock,
+    limits,
+    createId: createMessageId,
+    onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
+  })
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
+  const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const endpoints = new Endpoints({
     options,
     roster,
@@ -65,6 +82,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     logger,
     createId: createConnectionId,
+    nodes,
   })
   const routes = new Routes({
     channel,
@@ -75,11 +93,20 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     apiPath: parsePath('apiPath', options.apiPath ?? '/api/messages'),
     mayPost: parseApiKeys(options.apiKeys ?? [], development),
   })
-  endpoints.mapChannel(options.path ?? '/msg', channel)
+  const shared = {
+    limits,
+    clock: systemClock,
+    createId: createMessageId,
+    onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
+  }
+  const messages = new ClientMessages({ ...shared, channel, policy })
+  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
   await channel.open()
   return new ServerChannel({
     channel,
+    messages,
     endpoints,
+    nodes,
     roster,
     routes,
     logger,
@@ -88,9 +115,14 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   })
 }
 
+const RESERVED_SENDER =
+  "A message was posted under a sender that Creatio's clients handle by themselves: pages that listen for it may not get it"
+
 interface ServerChannelParts {
   readonly channel: Channel
+  readonly messages: ClientMessages
   readonly endpoints: Endpoints
+  readonly nodes: Nodes | undefined
   readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
@@ -102,7 +134,7 @@ interface ServerChannelParts {
 export class ServerChannel {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
-  readonly #servers: Server[] = []
+  readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
   #failedPosts = 0
   #closing: Promise<void> | undefined
 
@@ -161,6 +193,19 @@ export class ServerChannel {
     const { except, ...rest } = options
     const to: AudienceInput = except === undefined ? { users } : { users, except }
     return this.post({ ...rest, sender, body, to })
+  }
+
+  /**
+   * Calls the receiver with what clients send by the hub's `SendMessage`: what is for the server (`ServerMsg`), and what
+   * `clientMessagePolicy` lets pass; or with all messages of the senders that it names. What one receiver throws is
+   * logged, and is of no matter for the others and for the client.
+   *
+   * @returns what takes the receiver off again
+   * @example
+   * const off = channel.onClientMessage(({ body }, { user }) => saveDraft(user, body), { senders: 'Draft' })
+   */
+  onClientMessage(receiver: ClientMessageReceiver, options: ReceiverOptions = {}): () => void {
+    return this.#parts.messages.receive(receiver, options)
   }
 
   /** From now on the group's messages are for this connection too. @returns false where there is no such connection */
@@ -228,6 +273,7 @@ export class ServerChannel {
     )
     server.maxHeadersCount = 100
     this.attach(server)
+    const unused = new UnusedSockets(server)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, () => {
@@ -237,7 +283,7 @@ export class ServerChannel {
         resolve()
       })
     })
-    this.#servers.push(server)
+    this.#servers.push({ server, unused })
     const address = server.address() as AddressInfo
     const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
     return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
@@ -254,10 +300,16 @@ export class ServerChannel {
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
-    const stopped = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)))
+    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
+    const stopped = this.#servers.map(({ server, unused }) => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      unused.destroyAll()
+      return closed
+    })
+    this.#parts.nodes?.close()
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
     const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
-      for (const server of this.#servers) server.closeAllConnections()
+      for (const { server } of this.#servers) server.closeAllConnections()
     })
     await Promise.all(stopped)
     timer.stop()
@@ -294,5 +346,9 @@ function createMessageId(): string {
 /** Development mode: whoever asks is whom he says he is. */
 const nameYourself: Authenticate = (request) => {
   const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  // None that could be addressed.
+  if (user && user.length > NAMED_USER_LENGTH_MAX) return null
   return user ? { user } : {}
 }
+
+const NAMED_USER_LENGTH_MAX = 256

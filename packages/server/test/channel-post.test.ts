@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Post } from '../src/channel/intake.ts'
+import { type Post, toDraft } from '../src/channel/intake.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
-import { openScene } from './channel-scene.ts'
+import { CHANNEL_LIMITS, openScene } from './channel-scene.ts'
 import { FakeClock } from './fake-clock.ts'
 
 const HISTORY = { historyCountMax: 1000, historyBytesMax: 1_000_000, historyAgeMaxMs: 60_000 }
@@ -170,6 +170,22 @@ describe('a post is refused', () => {
     await channel.close()
     await expect(post(1)).rejects.toMatchObject({ code: 'channel_closed' })
     expect(store.isClosed).toBe(true)
+  })
+})
+
+describe('what a message takes in memory', () => {
+  it.each([
+    ['its id', { id: 'x'.repeat(200) }, undefined],
+    ['its sender', { sender: 'x'.repeat(201) }, undefined],
+    ['its body', { body: 'x'.repeat(202) }, undefined],
+    ['its body type', { bodyTypeName: 'x'.repeat(200) }, undefined],
+    ['its channel type', { channelType: 'x'.repeat(200) }, undefined],
+    ['the user who sent it', {}, { User: 'x'.repeat(200), ConnectionId: 'c' }],
+    ['the connection that sent it', {}, { ConnectionId: 'x'.repeat(200) }],
+  ])('counts %s', (_, more, sentBy) => {
+    const bare = toDraft({ sender: 'S' }, CHANNEL_LIMITS, 0, () => '')
+    const draft = toDraft({ sender: 'S', ...more }, CHANNEL_LIMITS, 0, () => '', sentBy)
+    expect(draft.bytes - bare.bytes).toBeGreaterThanOrEqual(200)
   })
 })
 

@@ -84,6 +84,20 @@ async function channelCode(post: unknown): Promise<unknown> {
   return codeOf(channel.post([post as Post]))
 }
 
+/** What a client of the channel is told that sends a message so many times. */
+async function callCode(sender: string, count = 1): Promise<unknown> {
+  const { clock, connect } = await openHub()
+  const { transport } = connect('a')
+  const message = { Header: { Sender: sender } }
+  const call = { type: 1, invocationId: '1', target: 'SendMessage', arguments: [message] }
+  for (let i = 0; i < count; i++) {
+    transport.send(`${JSON.stringify(call)}\x1e`)
+    await clock.settle()
+  }
+  const { error } = JSON.parse(transport.records.at(-1) ?? '') as { error: string }
+  return /HubException: (\w+): /.exec(error)?.[1]
+}
+
 const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   already_open: 'see transport-http-rules.test.ts: WebSockets',
   audience_invalid: () => channelCode({ sender: 'S', to: {} }),
@@ -111,6 +125,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   internal: async () => toChannelError(new Error('nobody foresaw it')).code,
   key_rejected: () => problemOf('/api/messages', {}, { apiKeys: ['a-key-of-sixteen-or-more'] }),
   message_invalid: () => postCode('{"sender":"S","novelty":1}'),
+  message_refused: () => callCode('Chat'),
   message_too_large: () => endCode(`${HANDSHAKE}${'x'.repeat(32_769)}`),
   method_not_allowed: async () => {
     const { url } = await serveChannel({ development: true })
@@ -118,6 +133,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   },
   no_channel:
     'see ../../../test/cli/terrasoft.test.ts: is logged, and does not end the process, where there is no channel and no server',
+  node_rejected: 'see nodes-signatures.test.ts: does not take a request of another node twice',
   not_found: () => upgradeCode('/msg?id=unknown'),
   origin_forbidden: () => problemOf('/msg/negotiate', { Origin: 'http://evil.test' }),
   position_invalid: () => upgradeCode('/msg?position=nonsense'),
@@ -126,11 +142,13 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   request_not_json: () => postCode('{'),
   request_too_large: () => postCode('{"sender":"S"}\n'.repeat(3), 'application/x-ndjson', { requestMessagesMax: 2 }),
   sender_invalid: () => postCode('{"sender":""}'),
+  sender_reserved: () => callCode('CommandService'),
   server_shutdown: 'see shutdown.test.ts: tells every client that it may come back',
   server_unreachable: 'see ../../../test/cli/terrasoft.test.ts: rejects where it is awaited and fails',
   store_failed: () => lostCode('reading'),
   token_rejected: () => upgradeCode('/msg', { authenticate: () => null }),
   too_many_connections: 'see websocket.test.ts: that open and say nothing are gone after the handshake timeout',
+  too_many_messages: () => callCode('Chat', 101),
   too_many_negotiations: 'see negotiate.test.ts: is no more than its bound at any time',
   too_many_posts: async () => {
     const { url } = await serveChannel({ development: true })

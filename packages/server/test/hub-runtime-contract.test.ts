@@ -47,6 +47,23 @@ it('a contract types the hub', () => {
   defineHub<Shop>({ methods: { ...rest, Import } })
 })
 
+it('a contract takes validators of types that are unions', () => {
+  interface Unions {
+    server: { Set(isOn: boolean, mode: 'a' | 'b', any: unknown, lines?: AsyncIterable<string>, note?: string): void }
+    client: object
+  }
+  const [any, lines, note] = [z.unknown(), upload(z.string()), z.string().optional()] as const
+  const run = (): void => {}
+  const Set = { parameters: [z.boolean(), z.enum(['a', 'b']), any, lines, note] as const, run }
+  defineHub<Unions>({ methods: { Set } })
+  const wrongMode = { parameters: [z.boolean(), z.enum(['a', 'c']), any, lines, note] as const, run }
+  // @ts-expect-error the validator gives another mode
+  defineHub<Unions>({ methods: { Set: wrongMode } })
+  const noStream = { parameters: [z.boolean(), z.enum(['a', 'b']), any, z.string(), note] as const, run }
+  // @ts-expect-error the parameter is a stream
+  defineHub<Unions>({ methods: { Set: noStream } })
+})
+
 it('a contract types what is sent to clients, and what they answer', () => {
   type Clients = HubClients<Shop['client']>
   const ask = (clients: Clients) => clients.client('x').invoke('Confirm', 'sure?')

@@ -2,12 +2,13 @@ import { jsonCodec, parsePosition } from '@serverchannel/protocol'
 import type { Channel } from '../src/channel/channel.ts'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
-import { createChannelMethods } from '../src/hub/channel-methods.ts'
+import type { ClientMessages } from '../src/hub/client-messages.ts'
 import type { Hub } from '../src/hub/hub.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
 import type { HubRequest } from '../src/hub/hub-peer.ts'
-import { HubRuntime } from '../src/hub/hub-runtime.ts'
+import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
+import { type ChannelCallsInit, createChannelCalls } from './channel-calls.ts'
 import { openScene } from './channel-scene.ts'
 import type { FakeClock } from './fake-clock.ts'
 import type { FakeStore } from './fake-store.ts'
@@ -42,22 +43,28 @@ export interface HubScene {
   readonly channel: Channel
   readonly clock: FakeClock
   readonly store: FakeStore
+  /** What its clients send. */
+  readonly messages: ClientMessages
   connect(id: string, options?: HubClientOptions): HubClient
   post(body: unknown): Promise<unknown>
 }
 
 const REQUEST: HubRequest = { transport: 'WebSockets', url: '/msg', headers: {}, remoteAddress: undefined }
 
-/** The channel's hub over fakes. Bounds that the test doesn't give are the defaults. */
-export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
+/** The channel's hub over fakes. Bounds that the test doesn't give are the defaults; clients may send to nobody. */
+export async function openHub(
+  given: Partial<Limits> = {},
+  application: Pick<ChannelCallsInit, 'policy' | 'onError'> = {},
+): Promise<HubScene> {
   const limits = resolveLimits(given)
   const { channel, clock, store, post } = await openScene(limits)
-  const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
+  const { methods, messages } = createChannelCalls({ channel, limits, clock, ...application })
   const channelHub = new ChannelHub(channel, methods)
   return {
     channel,
     clock,
     store,
+    messages,
     post: (body) => post(body),
     connect(id, { identity = {}, position, shakesHands = true, hub = channelHub, isStateful = false } = {}) {
       const transport = new FakeTransport()
@@ -72,7 +79,7 @@ export async function openHub(given: Partial<Limits> = {}): Promise<HubScene> {
           transport,
           isStateful,
           request: REQUEST,
-          parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
+          parts: { hub, codecs: [jsonCodec], limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
           onGone: () => {
             client.goneCount++

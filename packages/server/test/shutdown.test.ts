@@ -46,6 +46,14 @@ describe('closing a channel', () => {
     expect(order.split(' ')).toHaveLength(2)
   })
 
+  it('does not wait for connections that clients opened ahead and never used', async () => {
+    const { channel, port, url } = await serveChannel({ closeTimeoutMs: 60_000 })
+    const ahead = await openRaw(port)
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    await channel.close()
+    await until(ahead.isEnded, 'it is ended')
+  })
+
   it('frees the port', async () => {
     const { channel, port } = await serveChannel()
     await channel.close()

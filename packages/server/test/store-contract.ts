@@ -279,13 +279,21 @@ let drafts = 0
 function draft(body: string, more: Partial<Draft> = {}): Draft {
   const id = `draft-${++drafts}`
   const audience = { all: true } as const
-  const texts = { id, sender: 'Test', body, bodyTypeName: undefined, ...more }
+  const texts = {
+    id,
+    sender: 'Test',
+    body,
+    bodyTypeName: undefined,
+    channelType: undefined,
+    sentBy: undefined,
+    ...more,
+  }
   return {
     isIdempotent: false,
     audience,
     postedAt: Date.now(),
     expiresAt: undefined,
-    bytes: draftBytes(texts.id, texts.sender, body),
+    bytes: draftBytes(texts),
     ...texts,
   }
 }
@@ -294,6 +302,8 @@ function draft(body: string, more: Partial<Draft> = {}): Draft {
 const FULL: Partial<Draft> = {
   sender: 'O\'Hara \\ "x" \n\u0000\u2028 日本 😀',
   bodyTypeName: '__proto__',
+  channelType: 'constructor',
+  sentBy: { User: "O'Hara \u0000 \u{1F600}", ConnectionId: 'c:1' },
   audience: { users: ['__proto__', 'a.b*c>', ' {tag} %'], groups: ['user:7'], except: ['é'] },
   expiresAt: 4_000_000_000_000,
 }

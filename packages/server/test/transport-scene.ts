@@ -8,18 +8,18 @@ import type { Clock } from '../src/channel/clock.ts'
 import { attachTo } from '../src/http/attachment.ts'
 import { Routes } from '../src/http/routes.ts'
 import { ChannelHub } from '../src/hub/channel-hub.ts'
-import { createChannelMethods } from '../src/hub/channel-methods.ts'
 import type { Hub } from '../src/hub/hub.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
-import { HubRuntime } from '../src/hub/hub-runtime.ts'
 import { Roster } from '../src/hub/roster.ts'
 import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
+import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { parseOrigins } from '../src/option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits } from '../src/options.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
 import { Endpoint } from '../src/transports/endpoint.ts'
 import { eventStreamCodec } from '../src/transports/event-stream-codec.ts'
 import { allTransports } from '../src/transports/negotiate.ts'
+import { createChannelCalls } from './channel-calls.ts'
 import { FakeClock } from './fake-clock.ts'
 import { until } from './until.ts'
 
@@ -65,11 +65,11 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const logger = pino({ level: 'silent' })
   const connections: HubConnection[] = []
   const roster = new Roster(limits, clock)
-  const methods = new HubRuntime(createChannelMethods(), { clock, limits, onError: () => {} })
+  const { methods } = createChannelCalls({ channel, limits, clock })
   const made = new Map<string, HubConnection>()
   const hub = recordConnections(new ChannelHub(channel, methods), made, connections)
   const codecs = options.codecs ?? [jsonCodec]
-  const parts = { hub, codecs, limits, clock, detailedErrors: false }
+  const parts = { hub, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false }
   const keep = (connection: HubConnection): HubConnection => {
     made.set(connection.id, connection)
     return connection

@@ -31,9 +31,11 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   internal: { status: 500, retry: true, title: 'Something went wrong inside the server.' },
   key_rejected: { status: 401, retry: false, title: 'Posting needs an API key.' },
   message_invalid: { status: 400, retry: false, title: 'The message is not one.' },
+  message_refused: { status: 0, retry: false, title: 'Nobody takes such messages from clients.' },
   message_too_large: { status: 0, retry: false, title: 'A received message is too large.' },
   method_not_allowed: { status: 405, retry: false, title: 'The method is not allowed here.' },
   no_channel: { status: 0, retry: false, title: 'There is no channel to post to.' },
+  node_rejected: { status: 403, retry: false, title: 'The request is not of a node of this server.' },
   not_found: { status: 404, retry: false, title: 'There is nothing at this path.' },
   origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
   position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
@@ -42,11 +44,13 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
   request_too_large: { status: 413, retry: false, title: 'The request is too large.' },
   sender_invalid: { status: 400, retry: false, title: 'The sender is not one.' },
+  sender_reserved: { status: 0, retry: false, title: "The sender is the server's own." },
   server_unreachable: { status: 0, retry: true, title: 'The server did not answer.' },
   server_shutdown: { status: 503, retry: true, title: 'The server is going down.' },
   store_failed: { status: 503, retry: true, title: 'The store did not take the message.' },
   token_rejected: { status: 401, retry: false, title: 'Connecting needs a valid token.' },
   too_many_connections: { status: 503, retry: true, title: 'There are too many connections.' },
+  too_many_messages: { status: 0, retry: true, title: 'The client sends too many messages.' },
   too_many_posts: { status: 0, retry: true, title: 'Too many posts wait to be sent to the server.' },
   too_many_negotiations: { status: 503, retry: true, title: 'Too many connections were negotiated and not opened.' },
   ttl_invalid: { status: 400, retry: false, title: 'The ttl is not one.' },
@@ -70,9 +74,11 @@ export type ErrorCode =
   | 'internal'
   | 'key_rejected'
   | 'message_invalid'
+  | 'message_refused'
   | 'message_too_large'
   | 'method_not_allowed'
   | 'no_channel'
+  | 'node_rejected'
   | 'not_found'
   | 'origin_forbidden'
   | 'position_invalid'
@@ -81,11 +87,13 @@ export type ErrorCode =
   | 'request_not_json'
   | 'request_too_large'
   | 'sender_invalid'
+  | 'sender_reserved'
   | 'server_shutdown'
   | 'server_unreachable'
   | 'store_failed'
   | 'token_rejected'
   | 'too_many_connections'
+  | 'too_many_messages'
   | 'too_many_negotiations'
   | 'too_many_posts'
   | 'ttl_invalid'

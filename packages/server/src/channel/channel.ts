@@ -1,4 +1,4 @@
-import { type Codec, formatPosition, type Position } from '@serverchannel/protocol'
+import { type Codec, formatPosition, type MessageOrigin, type Position } from '@serverchannel/protocol'
 import { ALL_KEY, audienceKeys, connectionKey, groupKey, userKey } from './audience.ts'
 import { AudienceKeys } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
@@ -7,6 +7,7 @@ import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { Draft, Entry } from './entry.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
 import { Pump } from './pump.ts'
+import { isReservedSender } from './reserved-senders.ts'
 import { Runs } from './runs.ts'
 import { Slot } from './slot.ts'
 import type { Durability, LogFollower, LogState, Store } from './store.ts'
@@ -35,6 +36,8 @@ export interface ChannelParts {
   readonly clock: Clock
   readonly limits: ChannelLimits
   readonly createId: () => string
+  /** Told once of each reserved sender under which the server's own code posts. */
+  readonly onReservedSender?: (sender: string) => void
 }
 
 /** Who connects, and how its bytes go out. */
@@ -56,6 +59,9 @@ export class Channel implements LogFollower {
   readonly #clock: Clock
   readonly #limits: ChannelLimits
   readonly #createId: () => string
+  readonly #onReservedSender: (sender: string) => void
+  /** No more than there are. */
+  readonly #reservedSeen = new Set<string>()
   readonly #keys = new AudienceKeys()
   readonly #tail: Tail
   readonly #runs: Runs
@@ -63,11 +69,12 @@ export class Channel implements LogFollower {
   readonly #connections = new Map<string, Connection>()
   #isOpen = false
 
-  constructor({ store, clock, limits, createId }: ChannelParts) {
+  constructor({ store, clock, limits, createId, onReservedSender = () => {} }: ChannelParts) {
     this.#store = store
     this.#clock = clock
     this.#limits = limits
     this.#createId = createId
+    this.#onReservedSender = onReservedSender
     const tail = new Tail(this.#keys, limits)
     const runs = new Runs(tail, limits.chunkBytesMax)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
@@ -112,10 +119,16 @@ export class Channel implements LogFollower {
     return formatPosition(this.#tail.epoch, this.#tail.head)
   }
 
-  /** Appends messages, all or none, in this order. @throws ChannelError */
-  async post(posts: readonly Post[]): Promise<readonly Receipt[]> {
+  /**
+   * Appends messages, all or none, in this order.
+   *
+   * @param sentBy the client that they come from; left out: the server's own code posts
+   * @throws ChannelError
+   */
+  async post(posts: readonly Post[], sentBy?: MessageOrigin): Promise<readonly Receipt[]> {
     const now = this.#clock.now()
-    const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId))
+    const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId, sentBy))
+    if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
     const offsets = await this.#append(drafts)
     return drafts.map((draft, index) => this.#receipt(draft, offsets[index] ?? 0))
@@ -194,6 +207,13 @@ export class Channel implements LogFollower {
         cause,
       })
     }
+  }
+
+  /** Creatio's clients handle these by themselves: a page that waits for such a message gets none. Source: PARITY 2.1, 5. */
+  #lookAtSender(sender: string): void {
+    if (!isReservedSender(sender) || this.#reservedSeen.has(sender)) return
+    this.#reservedSeen.add(sender)
+    this.#onReservedSender(sender)
   }
 
   #receipt(draft: Draft, offset: number): Receipt {

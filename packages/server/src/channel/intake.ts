@@ -1,4 +1,4 @@
-import { isJsonTooDeep } from '@serverchannel/protocol'
+import { isJsonTooDeep, type MessageOrigin } from '@serverchannel/protocol'
 import { type AudienceInput, type AudienceLimits, parseAudience } from './audience.ts'
 import { ChannelError } from './channel-error.ts'
 import { type Draft, draftBytes } from './entry.ts'
@@ -13,6 +13,8 @@ export interface Post {
   readonly body?: unknown
   /** The body's type by the poster's own naming. */
   readonly bodyTypeName?: string
+  /** How it is addressed by the poster's own naming, as Creatio's header has it; it addresses nobody: `to` does. */
+  readonly channelType?: string
   /** Milliseconds from now after which nobody gets it any more. */
   readonly ttlMs?: number
   /** Idempotency key: a second post with the same id gets the first one's position. 1 to 256 characters. */
@@ -26,24 +28,42 @@ export interface IntakeLimits extends AudienceLimits {
 
 const TTL_MS_MAX = 366 * 24 * 3_600_000
 
-/** Checks a post and makes the draft that goes into the log. @throws ChannelError that says what is wrong with it */
-export function toDraft(post: Post, limits: IntakeLimits, now: number, createId: () => string): Draft {
+/**
+ * Checks a post and makes the draft that goes into the log.
+ *
+ * @param sentBy the client that it comes from. The id of such a message names it and is no idempotency key: a client
+ * could else take the ids of others, whose posts would then be swallowed
+ * @throws ChannelError that says what is wrong with it
+ */
+export function toDraft(
+  post: Post,
+  limits: IntakeLimits,
+  now: number,
+  createId: () => string,
+  sentBy?: MessageOrigin,
+): Draft {
   const { nameLengthMax } = limits
   requireName('sender_invalid', 'sender', post.sender, nameLengthMax)
   if (post.id !== undefined) requireName('id_invalid', 'id', post.id, nameLengthMax)
   if (post.bodyTypeName) requireName('message_invalid', 'bodyTypeName', post.bodyTypeName, nameLengthMax)
+  if (post.channelType) requireName('message_invalid', 'channelType', post.channelType, nameLengthMax)
   const id = post.id ?? createId()
+  const bodyTypeName = post.bodyTypeName || undefined
+  const channelType = post.channelType || undefined
   const body = encodeBody(post.body, limits)
+  // One literal: with a spread in it posting cost three times as much (62,000 posts per CPU-second instead of 220,000).
   return {
     id,
-    isIdempotent: post.id !== undefined,
+    isIdempotent: post.id !== undefined && !sentBy,
     sender: post.sender,
-    bodyTypeName: post.bodyTypeName || undefined,
+    bodyTypeName,
+    channelType,
+    sentBy,
     body,
     audience: parseAudience(post.to, limits),
     postedAt: now,
     expiresAt: post.ttlMs === undefined ? undefined : now + requireTtl(post.ttlMs),
-    bytes: draftBytes(id, post.sender, body),
+    bytes: draftBytes({ id, sender: post.sender, bodyTypeName, channelType, sentBy, body }),
   }
 }
 

@@ -67,6 +67,8 @@ export function encodeEntry(entry: Entry, epoch: string, codec: Codec): Buffer {
     id: entry.id,
     sender: entry.sender,
     bodyTypeName: entry.bodyTypeName,
+    channelType: entry.channelType,
+    sentBy: entry.sentBy,
     body: entry.body,
     position: formatPosition(epoch, entry.offset),
   })

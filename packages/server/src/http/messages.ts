@@ -17,6 +17,7 @@ const postSchema = z.strictObject({
   sender: z.string({ error: "'sender' is missing or not a string." }),
   body: z.unknown().optional(),
   bodyTypeName: z.string().optional(),
+  channelType: z.string().optional(),
   to: z
     .union([
       z.literal('all'),

@@ -212,7 +212,7 @@ export class ClientSession implements HubSession, Member, InvocationSession {
   #write(chunk: Chunk): void {
     if (this.#state === 'ended') return
     const { heldBytesMax } = this.parts.limits
-    if (this.#peer.bufferedBytes <= heldBytesMax) this.#peer.write(chunk)
+    if (this.#peer.bufferedBytes <= heldBytesMax) this.#peer.say(chunk)
     else this.#close(new ChannelError('reader_stalled', `The client has not taken ${heldBytesMax} bytes.`))
   }
 

@@ -56,10 +56,11 @@ type ArgumentsToServer<Method> =
 type StreamItem<Method> = MethodResult<Method> extends AsyncIterable<infer Item> ? Item : never
 
 /**
- * A hub's connection at the client's end, typed by the contract: a connection of `@microsoft/signalr` is one.
+ * A hub's connection at the client's end, typed by the contract: a connection of `@microsoft/signalr` is one. It has what
+ * all versions of that have alike.
  *
  * @example
- * const connection = new HubConnectionBuilder().withUrl('/chat').build() as TypedConnection<ChatContract>
+ * const connection: TypedConnection<ChatContract> = new HubConnectionBuilder().withUrl('/chat').build()
  * connection.on('Said', (user, text) => show(user, text))
  * await connection.invoke('Say', 'hello')
  */
@@ -82,4 +83,13 @@ export interface TypedConnection<Contract extends HubContract> {
       ...args: MethodArguments<Contract['client'][Name]>
     ) => MethodResult<Contract['client'][Name]> | Promise<MethodResult<Contract['client'][Name]>>,
   ): void
+  /** Takes off all that handle the method. */
+  off(method: MethodName<Contract['client']>): void
+  /** Null while it is not connected, or did not negotiate. */
+  readonly connectionId: string | null
+  start(): Promise<void>
+  stop(): Promise<void>
+  onreconnecting(callback: (error?: Error) => void): void
+  onreconnected(callback: (connectionId?: string) => void): void
+  onclose(callback: (error?: Error) => void): void
 }

@@ -36,9 +36,15 @@ export function upload<Item>(item?: Validator<Item>): UploadParameter<Item> {
   return { kind: 'upload', item }
 }
 
-/** What a method says of one of its parameters. */
-export type Parameter<Value = unknown> =
-  Value extends AsyncIterable<infer Item> ? UploadParameter<Item> : Validator<Value>
+/**
+ * What a method says of one of its parameters. Asked of the type as a whole: part by part, a validator of `boolean` would
+ * have to be one of `true` or of `false`.
+ */
+export type Parameter<Value = unknown> = unknown extends Value
+  ? Validator<Value>
+  : [Value] extends [AsyncIterable<infer Item>]
+    ? UploadParameter<Item>
+    : Validator<Value>
 
 export function isUpload(parameter: Validator | UploadParameter): parameter is UploadParameter {
   return 'kind' in parameter && parameter.kind === 'upload'

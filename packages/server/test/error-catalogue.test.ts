@@ -140,6 +140,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   protocol_broken: () => endCode('no\x1e'),
   reader_stalled: 'see hub-time.test.ts: is closed after 30 s, so that it may come back',
   request_not_json: () => postCode('{'),
+  request_pipelined: 'see transport-pipelined.test.ts: is refused where it would stay open',
   request_too_large: () => postCode('{"sender":"S"}\n'.repeat(3), 'application/x-ndjson', { requestMessagesMax: 2 }),
   sender_invalid: () => postCode('{"sender":""}'),
   sender_reserved: () => callCode('CommandService'),

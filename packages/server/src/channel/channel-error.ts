@@ -42,6 +42,11 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   protocol_broken: { status: 0, retry: true, title: 'The client broke the protocol.' },
   reader_stalled: { status: 0, retry: true, title: 'The client did not read for too long.' },
   request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
+  request_pipelined: {
+    status: 400,
+    retry: true,
+    title: 'This request may not be sent before the answer to the one before it.',
+  },
   request_too_large: { status: 413, retry: false, title: 'The request is too large.' },
   sender_invalid: { status: 400, retry: false, title: 'The sender is not one.' },
   sender_reserved: { status: 0, retry: false, title: "The sender is the server's own." },
@@ -85,6 +90,7 @@ export type ErrorCode =
   | 'protocol_broken'
   | 'reader_stalled'
   | 'request_not_json'
+  | 'request_pipelined'
   | 'request_too_large'
   | 'sender_invalid'
   | 'sender_reserved'

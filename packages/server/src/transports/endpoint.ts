@@ -9,7 +9,7 @@ import type { Clock } from '../channel/clock.ts'
 import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
 import type { Authenticate, Identity, Limits, RedirectClient } from '../options.ts'
-import { send, sendJson, sendProblem, toChannelError } from './answer.ts'
+import { requireFirstInLine, send, sendJson, sendProblem, toChannelError } from './answer.ts'
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
@@ -89,6 +89,7 @@ export class Endpoint {
         send(response, 405, '', { ...PLAIN, Allow: 'GET' })
         return
       }
+      requireFirstInLine(response)
       const last = request.headers['last-event-id']
       const position = parsePositionText(
         (Array.isArray(last) ? last[0] : last) ?? findIgnoringCase(query, 'position') ?? '',
@@ -263,6 +264,7 @@ export class Endpoint {
   #carry(http: HttpConnection, { request, query, identity }: Opening, response: ServerResponse): void {
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling'
     const { carrier } = http
+    requireFirstInLine(response)
     if (!this.#parts.transports.includes(name)) send(response, 404, notSupported(name), PLAIN)
     else if (!carrier) {
       const position = parsePositionParameter(query)

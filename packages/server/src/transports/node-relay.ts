@@ -10,6 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Limits } from '../options.ts'
+import { requireFirstInLine } from './answer.ts'
 import { isStale, Passage, type PassOptions, shutdown } from './node-passage.ts'
 import { NODE_HEADER } from './node-signature.ts'
 
@@ -52,6 +53,7 @@ export class NodeRelay {
   /** @throws ChannelError `server_shutdown`, `too_many_connections` */
   pass(target: NodeTarget, request: IncomingMessage, response: ServerResponse, options: PassOptions): void {
     if (this.#isClosed) throw shutdown()
+    requireFirstInLine(response)
     if (this.#passages.size >= this.#parts.limits.relayedRequestsMax) {
       throw new ChannelError('too_many_connections', 'Too many requests are passed on to other nodes already.')
     }

@@ -216,6 +216,10 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#end(1000, undefined)
   }
 
+  callEnded(): void {
+    this.#times.received(this.#parts.clock.now())
+  }
+
   pause(): void {
     this.#isPaused = true
     this.#updateReading()
@@ -308,9 +312,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
 
   #keepAlive(now: number): void {
     const { clientTimeoutMs, keepAliveIntervalMs } = this.#parts.limits
-    // Its silence is counted from the end of its call.
-    if (this.#session?.isBusy) this.#times.received(now)
-    if (this.#times.silentMs(now) >= clientTimeoutMs) {
+    if (!this.#session?.isBusy && this.#times.silentMs(now) >= clientTimeoutMs) {
       this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
     } else if (this.#times.unspokenMs(now) >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
       this.#sayOwn({ type: MessageType.Ping })

@@ -34,6 +34,8 @@ export interface HubPeer extends Outlet {
    * What is written meanwhile comes after it.
    */
   say(chunk: Chunk): void
+  /** What the client waited for is over: its silence is counted from now (SIGNALR 2.10 C1). */
+  callEnded(): void
   /** Says this Close, and ends the connection after it (1000). Idempotent: of a second call nothing is said. */
   end(message: CloseMessage): void
   /** Takes nothing more from the client until `resume`; what has been received may still come. Idempotent. */

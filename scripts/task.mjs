@@ -10,7 +10,7 @@ const NODE_OLDEST = [20, 19]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
-const tasks = { start, test, check, bench, build, format }
+const tasks = { start, test, check, bench, fuzz, conformance, 'conformance-server': conformanceServer, build, format }
 const [name = '', ...taskArgs] = process.argv.slice(2)
 const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
 if (!task) fail(`There is no task "${name}". Tasks: ${Object.keys(tasks).join(', ')}.`)
@@ -57,8 +57,29 @@ function bench(args) {
   runNode(['bench/dist/main.js', ...args])
 }
 
+function fuzz(args) {
+  install()
+  build()
+  runNode(['packages/protocol/fuzz/dist/fuzz/main.js', ...args])
+}
+
+/** Runs the conformance suite against a server: `npm run conformance -- --url http://127.0.0.1:5000`. */
+function conformance(args) {
+  install()
+  build()
+  runNode(['test/conformance/dist/main.js', ...args])
+}
+
+async function conformanceServer() {
+  install()
+  build()
+  // In this process, so that signals reach the server itself.
+  await import(join(root, 'test/conformance/dist/server.js'))
+}
+
 function build() {
-  console.log('Building …')
+  // With `--json` nothing but the results goes to standard output.
+  console.error('Building …')
   run('tsc', ['-b', '--pretty'])
   const sources = [
     'packages/client/src',
@@ -82,7 +103,7 @@ function install() {
   const stamp = 'node_modules/.cache/serverchannel-lock'
   const wanted = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
-  console.log('Installing the dependencies from the lockfile (once) …')
+  console.error('Installing the dependencies from the lockfile (once) …')
   const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     stdio: 'inherit',
     shell: process.platform === 'win32',

@@ -124,6 +124,19 @@ describe('docs/authentication.md', () => {
   })
 })
 
+describe('docs/many-nodes.md', () => {
+  it('makes one of several nodes', async () => {
+    const [block = ''] = blocks('docs/many-nodes.md', 'ts')
+    const before = "process.env.NODE_SECRET = 'x'.repeat(32)"
+    const after = `
+      const { url } = await channel.listen()
+      const negotiated = await fetch(url + '/msg/negotiate?negotiateVersion=1', { method: 'POST' })
+      console.log((await negotiated.json()).connectionToken.length > 22)
+      await channel.close()`
+    expect(await runModule(block, { before, after })).toEqual({ code: 0, out: 'true\n', err: '' })
+  })
+})
+
 describe('docs/command-line.md', () => {
   const page = 'docs/command-line.md'
 

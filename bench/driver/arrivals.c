@@ -4,11 +4,12 @@
 
 void arrivals_begin(struct arrivals *arrivals, uint32_t first) {
   memset(arrivals, 0, sizeof *arrivals);
-  arrivals->first = arrivals->end = first;
+  arrivals->end = first;
 }
 
-void arrivals_enter(struct arrivals *arrivals, struct ledger *ledger, struct stamp stamp, uint64_t now_ns) {
-  switch (ledger_enter(ledger, stamp.number, arrivals->end)) {
+void arrivals_enter(struct arrivals *arrivals, struct ledger *ledger, uint32_t end, struct stamp stamp,
+                    uint64_t now_ns) {
+  switch (ledger_enter(ledger, stamp.number, end)) {
     case ARRIVED_OUT_OF_ORDER:
       arrivals->out_of_order++; // but it is here:
       // fall through

@@ -12,11 +12,6 @@
 #include "clock.h"
 
 #define READ_BYTES_MAX (256 * 1024)
-#define RESPONSE_BYTES_MAX 4096
-#define TEXT_BYTES_MAX 1024
-// The key of RFC 6455's own example, and the answer that proves that the server has understood it.
-#define UPGRADE_KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define UPGRADE_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 static void fail_out_of_memory(void) {
   fprintf(stderr, "driver: out of memory\n");
@@ -24,18 +19,30 @@ static void fail_out_of_memory(void) {
 }
 
 void connections_prepare(struct connections *connections, const struct options *options, int epoll) {
-  *connections = (struct connections){.options = options, .epoll = epoll};
+  *connections = (struct connections){.options = options, .transport = options->transport, .epoll = epoll};
   connections->all = calloc((size_t)options->connections, sizeof *connections->all);
-  int length = asprintf(&connections->upgrade_request,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: " UPGRADE_KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        options->path, options->port);
-  if (!connections->all || length < 0) fail_out_of_memory();
+  if (!connections->all) fail_out_of_memory();
+  calls_prepare(&connections->calls, options);
+  for (int i = 0; i < options->connections; i++) {
+    struct connection *connection = &connections->all[i];
+    for (int name = 0; name < LANES; name++) connection->lanes[name].fd = -1;
+    if (options->call.before.data && !(connection->caller = calloc(1, sizeof *connection->caller)))
+      fail_out_of_memory();
+  }
 }
 
-/** Closes it; the first reason of all is kept for the report. */
-static void give_up(struct connections *connections, struct connection *connection, const char *what,
-                    const char *detail) {
+uint32_t connection_index(const struct connections *connections, const struct connection *connection) {
+  return (uint32_t)(connection - connections->all);
+}
+
+void connection_close_lane(struct connection *connection, enum lane_name name) {
+  struct lane *lane = &connection->lanes[name];
+  if (lane->fd >= 0) close(lane->fd);
+  *lane = (struct lane){.fd = -1};
+}
+
+void connection_give_up(struct connections *connections, struct connection *connection, const char *what,
+                        const char *detail) {
   if (connection->state == CLOSED) return;
   if (!connections->first_failure[0])
     snprintf(connections->first_failure, FAILURE_BYTES_MAX, "%s: %.100s", what, detail);
@@ -46,193 +53,115 @@ static void give_up(struct connections *connections, struct connection *connecti
     connections->on_their_way--;
     connections->failed++;
   }
-  if (connection->fd >= 0) close(connection->fd);
-  free(connection->response);
-  connection->response = NULL;
   connection->state = CLOSED;
+  for (int name = 0; name < LANES; name++) connection_close_lane(connection, (enum lane_name)name);
 }
 
-static void start(struct connections *connections, int index) {
-  struct connection *connection = &connections->all[index];
-  connection->state = CONNECTING;
-  connections->on_their_way++;
-  connection->fd = client_socket_begin(connections->options->port, index / connections->options->per_address_max);
-  if (connection->fd < 0) {
-    give_up(connections, connection, "connect", strerror(errno));
-    return;
-  }
-  struct epoll_event event = {.events = EPOLLOUT, .data.u32 = (uint32_t)index};
-  epoll_ctl(connections->epoll, EPOLL_CTL_ADD, connection->fd, &event);
-}
-
-void connections_start_some(struct connections *connections) {
-  const struct options *options = connections->options;
-  while (connections->started < options->connections && connections->on_their_way < options->connecting_max)
-    start(connections, connections->started++);
-}
-
-/** What clients send is far smaller than a socket's buffer: where it does not fit, the server has stopped reading. */
-static void send_bytes(struct connections *connections, struct connection *connection, const char *bytes,
-                       size_t length) {
-  ssize_t sent = send(connection->fd, bytes, length, MSG_NOSIGNAL);
-  if (sent == (ssize_t)length) return;
-  give_up(connections, connection, "send", sent < 0 ? strerror(errno) : "the server does not read");
-}
-
-static void send_frame(struct connections *connections, struct connection *connection, enum opcode opcode,
-                       const char *payload, size_t length) {
-  char frame[TEXT_BYTES_MAX + FRAME_HEADER_BYTES_MAX];
-  if (length > TEXT_BYTES_MAX) length = TEXT_BYTES_MAX;
-  send_bytes(connections, connection, frame, frame_write(frame, opcode, payload, length));
-}
-
-void connections_send_text(struct connections *connections, const char *text) {
-  for (int i = 0; i < connections->started; i++)
-    if (connections->all[i].state == READY)
-      send_frame(connections, &connections->all[i], OP_TEXT, text, strlen(text));
-}
-
-static void become_ready(struct connections *connections, struct connection *connection) {
+void connection_become_ready(struct connections *connections, struct connection *connection) {
   connection->state = READY;
   connections->on_their_way--;
   connections->ready++;
 }
 
-static void upgrade(struct connections *connections, struct connection *connection, uint32_t index) {
-  int reason = 0;
-  socklen_t size = sizeof reason;
-  getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &reason, &size);
-  if (reason) {
-    give_up(connections, connection, "connect", strerror(reason));
+void connection_open_lane(struct connections *connections, struct connection *connection, enum lane_name name) {
+  const struct options *options = connections->options;
+  uint32_t index = connection_index(connections, connection);
+  int fd = client_socket_begin(options->port, (int)index / options->per_address_max);
+  if (fd < 0) {
+    connection_give_up(connections, connection, "connect", strerror(errno));
     return;
   }
-  struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-  epoll_ctl(connections->epoll, EPOLL_CTL_MOD, connection->fd, &event);
-  connection->state = UPGRADING;
-  connection->response = malloc(RESPONSE_BYTES_MAX);
-  if (!connection->response) fail_out_of_memory();
-  send_bytes(connections, connection, connections->upgrade_request, strlen(connections->upgrade_request));
+  connection->lanes[name] = (struct lane){.fd = fd};
+  struct epoll_event event = {.events = EPOLLOUT, .data.u64 = (uint64_t)index * LANES + name};
+  epoll_ctl(connections->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void greet(struct connections *connections, struct connection *connection) {
-  connection->state = GREETING;
+void connections_start_some(struct connections *connections) {
   const struct options *options = connections->options;
-  if (options->hello) send_frame(connections, connection, OP_TEXT, options->hello, strlen(options->hello));
-  if (!options->ready && connection->state == GREETING) become_ready(connections, connection);
-}
-
-/** Reads the answer to the upgrade request; says how many of the bytes belong to it. */
-static size_t read_response(struct connections *connections, struct connection *connection, const char *bytes,
-                            size_t length) {
-  static const char end[] = "\r\n\r\n";
-  size_t taken = 0;
-  while (taken < length && connection->response_length < RESPONSE_BYTES_MAX - 1) {
-    connection->response[connection->response_length++] = bytes[taken++];
-    connection->response[connection->response_length] = 0;
-    if (connection->response_length < 4) continue;
-    if (strcmp(connection->response + connection->response_length - 4, end) != 0) continue;
-    bool is_accepted = !strncmp(connection->response, "HTTP/1.1 101", 12) &&
-                       strstr(connection->response, UPGRADE_ACCEPT);
-    if (!is_accepted) {
-      give_up(connections, connection, "upgrade refused", strtok(connection->response, "\r\n"));
-      return length;
-    }
-    free(connection->response);
-    connection->response = NULL;
-    greet(connections, connection);
-    return taken;
+  while (connections->started < options->connections && connections->on_their_way < options->connecting_max) {
+    struct connection *connection = &connections->all[connections->started++];
+    connections->on_their_way++;
+    connection->state = connections->transport->is_negotiated ? NEGOTIATING : OPENING;
+    connection_open_lane(connections, connection, connections->transport->first_lane);
   }
-  if (connection->response_length == RESPONSE_BYTES_MAX - 1)
-    give_up(connections, connection, "upgrade", "the answer is too long");
-  return taken;
 }
 
-struct reading {
+void connection_send(struct connections *connections, struct connection *connection, enum lane_name name,
+                     const char *bytes, size_t length) {
+  ssize_t sent = send(connection->lanes[name].fd, bytes, length, MSG_NOSIGNAL);
+  if (sent == (ssize_t)length) return;
+  connection_give_up(connections, connection, "send", sent < 0 ? strerror(errno) : "the server does not read");
+}
+
+void connections_keep_alive(struct connections *connections) {
+  const struct transport *transport = connections->transport;
+  struct bytes keepalive = connections->options->keepalive;
+  if (!keepalive.data || !transport->send) return;
+  for (int i = 0; i < connections->started; i++) {
+    struct connection *connection = &connections->all[i];
+    if (connection->state == READY) transport->send(connections, connection, keepalive);
+  }
+}
+
+struct taking {
   struct connections *connections;
   struct connection *connection;
   uint64_t now_ns;
 };
 
 static void on_stamp(void *context, struct stamp stamp) {
-  struct reading *reading = context;
-  arrivals_enter(&reading->connections->arrivals, &reading->connection->ledger, stamp, reading->now_ns);
+  struct taking *taking = context;
+  struct arrivals *arrivals = &taking->connections->arrivals;
+  arrivals_enter(arrivals, &taking->connection->ledger, arrivals->end, stamp, taking->now_ns);
 }
 
-static bool is_text(const struct frame_reader *frames, const char *text) {
-  size_t length = strlen(text);
-  return frames->payload_bytes == length && frames->start_length == length && !memcmp(frames->start, text, length);
+void connection_take_messages(struct connections *connections, struct connection *connection, const char *bytes,
+                              size_t length) {
+  struct taking taking = {connections, connection, clock_now_ns()};
+  connections->arrivals.payload_bytes += length;
+  stamp_find(&connection->rest, bytes, length, on_stamp, &taking);
 }
 
-static void on_frame_end(struct connections *connections, struct connection *connection) {
-  const struct options *options = connections->options;
-  const struct frame_reader *frames = &connection->frames;
-  if (frames->opcode == OP_PING) {
-    send_frame(connections, connection, OP_PONG, frames->start, frames->start_length);
-  } else if (frames->opcode == OP_CLOSE) {
-    int code = frames->start_length < 2 ? 1005 : (uint8_t)frames->start[0] << 8 | (uint8_t)frames->start[1];
-    char detail[32];
-    snprintf(detail, sizeof detail, "code %d", code);
-    give_up(connections, connection, "closed by the server", detail);
-  } else if (connection->state == GREETING) {
-    size_t length = strlen(options->ready);
-    if (frames->start_length >= length && !memcmp(frames->start, options->ready, length))
-      become_ready(connections, connection);
-  } else if (options->ping_text && is_text(frames, options->ping_text)) {
-    send_frame(connections, connection, OP_TEXT, options->pong_text, strlen(options->pong_text));
-  }
-}
-
-static void read_frames(struct reading *reading, const char *bytes, size_t length) {
-  struct connection *connection = reading->connection;
-  while (length && connection->state != CLOSED) {
-    struct frame_part part;
-    size_t taken = frame_read(&connection->frames, bytes, length, &part);
-    bytes += taken;
-    length -= taken;
-    if (part.is_broken) {
-      give_up(reading->connections, connection, "protocol", "the server sent a broken frame");
-      return;
-    }
-    if (part.length && connection->frames.opcode < OP_CLOSE) {
-      reading->connections->arrivals.payload_bytes += part.length;
-      stamp_find(&connection->rest, part.payload, part.length, on_stamp, reading);
-    }
-    if (part.is_end) on_frame_end(reading->connections, connection);
-  }
-}
-
-static void receive(struct connections *connections, struct connection *connection) {
-  static char bytes[READ_BYTES_MAX];
-  ssize_t received = recv(connection->fd, bytes, sizeof bytes, 0);
-  if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (received <= 0) {
-    give_up(connections, connection, "closed by the server", received ? strerror(errno) : "end of stream");
+static void finish_connecting(struct connections *connections, struct connection *connection, enum lane_name name) {
+  struct lane *lane = &connection->lanes[name];
+  int reason = 0;
+  socklen_t size = sizeof reason;
+  getsockopt(lane->fd, SOL_SOCKET, SO_ERROR, &reason, &size);
+  if (reason) {
+    connection_give_up(connections, connection, "connect", strerror(reason));
     return;
   }
-  size_t taken = 0;
-  if (connection->state == UPGRADING) taken = read_response(connections, connection, bytes, (size_t)received);
-  struct reading reading = {connections, connection, clock_now_ns()};
-  read_frames(&reading, bytes + taken, (size_t)received - taken);
+  uint32_t index = connection_index(connections, connection);
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)index * LANES + name};
+  epoll_ctl(connections->epoll, EPOLL_CTL_MOD, lane->fd, &event);
+  lane->is_connected = true;
+  connections->transport->on_open(connections, connection, name);
 }
 
-void connections_on_event(struct connections *connections, uint32_t index) {
-  struct connection *connection = &connections->all[index];
-  switch (connection->state) {
-    case NOT_STARTED:
-    case CLOSED:
-      return;
-    case CONNECTING:
-      upgrade(connections, connection, index);
-      return;
-    case UPGRADING:
-    case GREETING:
-    case READY:
-      receive(connections, connection);
+static void receive(struct connections *connections, struct connection *connection, enum lane_name name) {
+  static char bytes[READ_BYTES_MAX];
+  ssize_t received = recv(connection->lanes[name].fd, bytes, sizeof bytes, 0);
+  if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (received <= 0) {
+    const char *detail = received ? strerror(errno) : "end of stream";
+    connection_give_up(connections, connection, "closed by the server", detail);
+    return;
   }
+  connections->transport->on_bytes(connections, connection, name, bytes, (size_t)received);
+}
+
+void connections_on_event(struct connections *connections, uint32_t index, enum lane_name name) {
+  struct connection *connection = &connections->all[index];
+  const struct lane *lane = &connection->lanes[name];
+  // An event of a socket that was closed meanwhile may still be in the list.
+  if (lane->fd < 0) return;
+  if (lane->is_connected) receive(connections, connection, name);
+  else finish_connecting(connections, connection, name);
 }
 
 void connections_begin_phase(struct connections *connections, uint32_t first) {
   arrivals_begin(&connections->arrivals, first);
+  connections->calls.is_calling = false;
   for (int i = 0; i < connections->started; i++) {
     struct connection *connection = &connections->all[i];
     ledger_begin(&connection->ledger, first);
@@ -244,7 +173,8 @@ uint64_t connections_lost(const struct connections *connections) {
   uint64_t lost = 0;
   for (int i = 0; i < connections->started; i++) {
     const struct connection *connection = &connections->all[i];
-    if (connection->is_in_phase) lost += ledger_lost(&connection->ledger, connections->arrivals.end);
+    uint32_t end = connections->calls.is_calling ? connection->caller->end : connections->arrivals.end;
+    if (connection->is_in_phase) lost += ledger_lost(&connection->ledger, end);
   }
   return lost;
 }

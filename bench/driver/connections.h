@@ -1,32 +1,47 @@
-// The clients: N WebSocket connections, from the TCP connect to the check of everything they receive.
+// The clients: N connections, from the TCP connect to the check of everything they receive. How they speak to the server
+// is their transport's business.
 #ifndef CONNECTIONS_H
 #define CONNECTIONS_H
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "arrivals.h"
+#include "calls.h"
+#include "event_stream.h"
 #include "frame.h"
+#include "http_reader.h"
 #include "ledger.h"
+#include "negotiation.h"
 #include "options.h"
 #include "stamp.h"
+#include "transport.h"
 
 #define FAILURE_BYTES_MAX 160
 
-enum connection_state { NOT_STARTED, CONNECTING, UPGRADING, GREETING, READY, CLOSED };
+enum connection_state { NOT_STARTED, NEGOTIATING, OPENING, GREETING, READY, CLOSED };
+
+/** One TCP connection of a client. */
+struct lane {
+  int fd; // -1: there is none
+  bool is_connected;
+  struct http_reader http;
+};
 
 struct connection {
-  int fd;
   enum connection_state state;
   bool is_in_phase; // was ready when the phase began
+  struct lane lanes[LANES];
+  struct negotiation negotiation;
   struct frame_reader frames;
+  struct event_stream events;
   struct stamp_rest rest;
   struct ledger ledger;
-  char *response; // the answer to the upgrade request, as long as it is not complete
-  uint32_t response_length;
+  struct caller *caller; // NULL: the clients make no calls
 };
 
 struct connections {
   const struct options *options;
+  const struct transport *transport;
   int epoll;
   struct connection *all;
   int started;
@@ -35,18 +50,34 @@ struct connections {
   int failed; // never became ready
   int closed; // were ready and are no more
   char first_failure[FAILURE_BYTES_MAX];
-  char *upgrade_request;
+  struct calls calls;
   struct arrivals arrivals;
 };
 
 void connections_prepare(struct connections *connections, const struct options *options, int epoll);
 /** Starts as many as may be on their way together. */
 void connections_start_some(struct connections *connections);
-void connections_on_event(struct connections *connections, uint32_t index);
+void connections_on_event(struct connections *connections, uint32_t index, enum lane_name name);
 /** Empties the books: what arrives from now on is counted from message `first`. */
 void connections_begin_phase(struct connections *connections, uint32_t first);
 /** How many deliveries of this phase have not come, over all connections that were ready at its beginning. */
 uint64_t connections_lost(const struct connections *connections);
-void connections_send_text(struct connections *connections, const char *text);
+/** What each client says between phases, so that the server does not take it for gone. */
+void connections_keep_alive(struct connections *connections);
+
+// For the transports:
+uint32_t connection_index(const struct connections *connections, const struct connection *connection);
+void connection_open_lane(struct connections *connections, struct connection *connection, enum lane_name name);
+void connection_close_lane(struct connection *connection, enum lane_name name);
+/** What clients send is far smaller than a socket's buffer: where it does not fit, the server has stopped reading. */
+void connection_send(struct connections *connections, struct connection *connection, enum lane_name name,
+                     const char *bytes, size_t length);
+void connection_become_ready(struct connections *connections, struct connection *connection);
+/** Closes it; the first reason of all is kept for the report. */
+void connection_give_up(struct connections *connections, struct connection *connection, const char *what,
+                        const char *detail);
+/** Enters the messages in these next bytes of what the server sends to this client. */
+void connection_take_messages(struct connections *connections, struct connection *connection, const char *bytes,
+                              size_t length);
 
 #endif

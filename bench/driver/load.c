@@ -7,7 +7,7 @@
 #include "clock.h"
 
 #define EVENTS_MAX 1024
-#define POSTER_INDEX UINT32_MAX
+#define POSTER_EVENT UINT64_MAX
 
 void load_prepare(struct load *load, const struct options *options) {
   load->options = options;
@@ -17,7 +17,7 @@ void load_prepare(struct load *load, const struct options *options) {
     exit(1);
   }
   connections_prepare(&load->connections, options, load->epoll);
-  poster_prepare(&load->poster, options, load->epoll, POSTER_INDEX);
+  poster_prepare(&load->poster, options, load->epoll, POSTER_EVENT);
 }
 
 void load_connect(struct load *load) {
@@ -41,9 +41,9 @@ void load_serve(struct load *load, uint64_t until_ns) {
   static struct epoll_event events[EVENTS_MAX];
   int count = epoll_wait(load->epoll, events, EVENTS_MAX, sleep_ms(until_ns));
   for (int i = 0; i < count; i++) {
-    uint32_t index = events[i].data.u32;
-    if (index == POSTER_INDEX) poster_on_event(&load->poster);
-    else connections_on_event(&load->connections, index);
+    uint64_t event = events[i].data.u64;
+    if (event == POSTER_EVENT) poster_on_event(&load->poster);
+    else connections_on_event(&load->connections, (uint32_t)(event / LANES), (enum lane_name)(event % LANES));
   }
 }
 

@@ -22,9 +22,11 @@ static void pin_to(int cpu) {
   if (sched_setaffinity(0, sizeof set, &set)) perror("driver: not pinned to its core");
 }
 
-static void raise_file_limit(int connections) {
+static void raise_file_limit(const struct options *options) {
+  int connections = options->connections;
   struct rlimit limit;
-  rlim_t needed = (rlim_t)connections + FILES_BESIDES_CONNECTIONS;
+  // A client that is on its way may have a second socket.
+  rlim_t needed = (rlim_t)connections + (rlim_t)options->connecting_max + FILES_BESIDES_CONNECTIONS;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
@@ -39,6 +41,7 @@ static void read_phases(const struct options *options, struct phase *phases) {
     const char *text = options->phases[i];
     const char *problem = NULL;
     if (!phase_read(text, &phases[i])) problem = "is not a phase";
+    else if (phases[i].kind == CALLS) problem = options->call.before.data ? NULL : "needs --call-before";
     else if (phases[i].kind != IDLE && options->post_way == POST_NOTHING) problem = "needs --post-raw or --post-http";
     if (!problem) continue;
     fprintf(stderr, "driver: %s %s\n", text, problem);
@@ -68,7 +71,7 @@ int main(int count, char **words) {
   struct phase phases[PHASES_MAX];
   options_read(&options, count, words);
   read_phases(&options, phases);
-  raise_file_limit(options.connections);
+  raise_file_limit(&options);
   if (options.cpu >= 0) pin_to(options.cpu);
   signal(SIGPIPE, SIG_IGN);
 

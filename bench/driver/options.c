@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_text.h"
+#include "calls.h"
 #include "stamp.h"
 
-enum value_kind { NUMBER, TEXT };
+enum value_kind { NUMBER, TEXT, BYTES, TRANSPORT, CUT };
 
 struct flag {
   const char *name;
@@ -21,17 +23,25 @@ struct flag {
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct flag flags[] = {
-    {"--port", NUMBER, FIELD(port), 1, "port of the WebSocket server on 127.0.0.1"},
-    {"--path", TEXT, FIELD(path), 0, "path of the upgrade request (/)"},
+    {"--port", NUMBER, FIELD(port), 1, "port of the server on 127.0.0.1"},
+    {"--path", TEXT, FIELD(path), 0, "path of the WebSocket or hub (/)"},
+    {"--transport", TRANSPORT, FIELD(transport), 0, "websocket, server-sent-events or long-polling (websocket)"},
     {"--connections", NUMBER, FIELD(connections), 1, "how many connections to open (100)"},
     {"--connecting", NUMBER, FIELD(connecting_max), 1, "how many of them at the same time (256)"},
     {"--per-address", NUMBER, FIELD(per_address_max), 1, "connections from one 127.x address (1000)"},
     {"--connect-timeout-ms", NUMBER, FIELD(connect_timeout_ms), 1, "all must be ready by then (60000)"},
-    {"--hello", TEXT, FIELD(hello), 0, "text frame to send after the upgrade"},
-    {"--ready", TEXT, FIELD(ready), 0, "a connection is ready when a frame starts with this"},
-    {"--ping-text", TEXT, FIELD(ping_text), 0, "a text frame that is exactly this …"},
-    {"--pong-text", TEXT, FIELD(pong_text), 0, "… is answered with this"},
-    {"--keepalive", TEXT, FIELD(keepalive), 0, "text frame each connection sends between phases"},
+    {"--hello", BYTES, FIELD(hello), 0, "what each client says first: text, or any bytes as hex:7b7d1e"},
+    {"--ready", BYTES, FIELD(ready), 0, "a client is ready when it gets something that starts with this"},
+    {"--ping-text", BYTES, FIELD(ping_text), 0, "a WebSocket frame that is exactly this …"},
+    {"--pong-text", BYTES, FIELD(pong_text), 0, "… is answered with this"},
+    {"--keepalive", BYTES, FIELD(keepalive), 0, "frame that each client sends between phases"},
+    {"--call-before", BYTES, FIELD(call.before), 0, "a call: what stands before its id of eight digits, …"},
+    {"--call-between", BYTES, FIELD(call.between), 0, "… between id and text …"},
+    {"--call-after", BYTES, FIELD(call.after), 0, "… and after the text"},
+    {"--answer-before", BYTES, FIELD(answer.before), 0, "an answer: what stands before the id, …"},
+    {"--answer-between", BYTES, FIELD(answer.between), 0, "… between id and text …"},
+    {"--answer-after", BYTES, FIELD(answer.after), 0, "… and after the text"},
+    {"--answer-cut", CUT, FIELD(answer_cut), 0, "frames, separators or lengths: what ends an answer (frames)"},
     {"--server-pid", NUMBER, FIELD(server_pid), 1, "process whose CPU time and memory are sampled"},
     {"--cpu", NUMBER, FIELD(cpu), 0, "core to pin the driver to"},
     {"--settle-ms", NUMBER, FIELD(settle_ms), 0, "quiet time before the memory sample (1000)"},
@@ -40,10 +50,12 @@ static const struct flag flags[] = {
     {"--post-raw", NUMBER, FIELD(post_port), 1, "post lines to this TCP port"},
     {"--post-http", NUMBER, FIELD(post_port), 1, "post by HTTP to this port"},
     {"--post-path", TEXT, FIELD(post_path), 0, "path of the HTTP posts (/api/messages)"},
+    {"--post-pipeline", NUMBER, FIELD(post_pipeline), 1, "HTTP posts sent before the first is answered (1)"},
     {"--post-before", TEXT, FIELD(post_before), 0, "text before each payload"},
     {"--post-after", TEXT, FIELD(post_after), 0, "text after each payload"},
     {"--payload-bytes", NUMBER, FIELD(payload_bytes), STAMP_BYTES, "size of each payload (100)"},
-    {"--phase", TEXT, 0, 0, "burst:M:W  M messages, W outstanding · rate:R:T  R a second for T seconds · idle:T"},
+    {"--phase", TEXT, 0, 0, "burst:M:W  M messages, W outstanding · rate:R:T  R a second for T seconds · idle:T · "
+                          "calls:M:W  M calls of each client, W outstanding"},
 };
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
 
@@ -62,19 +74,51 @@ static const struct flag *find_flag(const char *word) {
 
 static void set_value(struct options *options, const struct flag *flag, const char *value) {
   void *field = (char *)options + flag->field;
-  if (flag->kind == TEXT) {
-    *(const char **)field = value;
-    return;
-  }
   char *end;
+  switch (flag->kind) {
+    case TEXT:
+      *(const char **)field = value;
+      return;
+    case BYTES:
+      if (!bytes_parse(value, field)) fail("no hex digits after ", flag->name);
+      return;
+    case CUT:
+      if (!message_cut_parse(value, field)) fail("not a way to cut: ", value);
+      return;
+    case TRANSPORT:
+      *(const struct transport **)field = transport_find(value);
+      if (!*(const struct transport **)field) fail("there is no transport ", value);
+      return;
+    case NUMBER:
+      break;
+  }
   long number = strtol(value, &end, 10);
   if (end == value || *end || number < flag->least || number > INT_MAX) fail("not a fitting number for ", flag->name);
   *(int *)field = (int)number;
 }
 
+static void check_call(const struct options *options) {
+  const struct call_form *call = &options->call;
+  if (!call->before.data != !options->answer.before.data) fail("--call-before and --answer-before go together", "");
+  if (!call->before.data) return;
+  if (options->transport != &websocket_transport) fail("calls are made over WebSockets only", "");
+  if (options->payload_bytes < CALL_TEXT_BYTES_MIN) fail("--payload-bytes is too small for calls", "");
+  size_t around = call->before.length + call->between.length + call->after.length;
+  if (around + (size_t)options->payload_bytes > CALL_BYTES_MAX - 8) fail("the calls are too long", "");
+}
+
+static void check(const struct options *options) {
+  if (!options->port) fail("--port is missing", "");
+  if (!options->ping_text.data != !options->pong_text.data) fail("--ping-text and --pong-text go together", "");
+  if (options->transport->is_negotiated && (!options->hello.data || !options->ready.data))
+    fail("--hello and --ready are missing", "");
+  check_call(options);
+}
+
 void options_read(struct options *options, int count, char **words) {
   *options = (struct options){
       .path = "/",
+      .transport = &websocket_transport,
       .connections = 100,
       .connecting_max = 256,
       .per_address_max = 1000,
@@ -84,6 +128,9 @@ void options_read(struct options *options, int count, char **words) {
       .stall_ms = 5000,
       .nap_us = 150,
       .post_path = "/api/messages",
+      .post_pipeline = 1,
+      .call = {.between = {.data = ""}, .after = {.data = ""}},
+      .answer = {.between = {.data = ""}, .after = {.data = ""}},
       .post_before = "",
       .post_after = "",
       .payload_bytes = 100,
@@ -101,6 +148,5 @@ void options_read(struct options *options, int count, char **words) {
     if (!strcmp(flag->name, "--post-raw")) options->post_way = POST_RAW_LINE;
     if (!strcmp(flag->name, "--post-http")) options->post_way = POST_HTTP;
   }
-  if (!options->port) fail("--port is missing", "");
-  if (!options->ping_text != !options->pong_text) fail("--ping-text and --pong-text go together", "");
+  check(options);
 }

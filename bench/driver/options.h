@@ -2,22 +2,37 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "bytes.h"
+#include "message_cut.h"
+#include "transport.h"
+
 #define PHASES_MAX 16
 
 enum post_way { POST_NOTHING, POST_RAW_LINE, POST_HTTP };
 
+/** A call, or its answer: what stands around the id and the text. */
+struct call_form {
+  struct bytes before; // data is NULL where no calls are made
+  struct bytes between;
+  struct bytes after;
+};
+
 struct options {
   int port;
+  const struct transport *transport;
   const char *path;
   int connections;
   int connecting_max;      // connections that are on their way at the same time
   int per_address_max;     // connections from one 127.x source address
   int connect_timeout_ms;
-  const char *hello;       // first text frame of each connection, NULL for none
-  const char *ready;       // a connection is ready when a frame starts with this, NULL: after the upgrade
-  const char *ping_text;   // a text frame that is exactly this …
-  const char *pong_text;   // … is answered with this
-  const char *keepalive;   // text frame each connection sends between phases, NULL for none
+  struct bytes hello;      // what each client says first
+  struct bytes ready;      // a client is ready when it gets something that starts with this; not given: after the upgrade
+  struct bytes ping_text;  // a frame that is exactly this …
+  struct bytes pong_text;  // … is answered with this
+  struct bytes keepalive;  // what each client says between phases
+  struct call_form call;
+  struct call_form answer;
+  enum message_cut answer_cut;
   int server_pid;          // 0: the server is not sampled
   int cpu;                 // the driver's core, -1: not pinned
   int settle_ms;           // quiet time before the memory sample
@@ -26,6 +41,7 @@ struct options {
   enum post_way post_way;
   int post_port;
   const char *post_path;
+  int post_pipeline;       // HTTP posts on their way that are not answered
   const char *post_before; // what stands around the stamped payload
   const char *post_after;
   int payload_bytes;

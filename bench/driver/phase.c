@@ -18,6 +18,10 @@ bool phase_read(const char *text, struct phase *phase) {
     phase->kind = BURST;
     return phase->messages > 0 && phase->outstanding_max > 0;
   }
+  if (sscanf(text, "calls:%u:%u%c", &phase->messages, &phase->outstanding_max, &rest) == 2) {
+    phase->kind = CALLS;
+    return phase->messages > 0 && phase->outstanding_max > 0 && phase->outstanding_max <= CALLS_OUTSTANDING_MAX;
+  }
   if (sscanf(text, "rate:%lf:%lf%c", &phase->per_second, &seconds, &rest) == 2) {
     phase->kind = RATE;
     phase->messages = (uint32_t)(phase->per_second * seconds);
@@ -98,6 +102,21 @@ static void rate(struct load *load, const struct phase *phase, struct phase_resu
   }
 }
 
+/** Each connection calls again as soon as it has an answer. */
+static void call(struct load *load, const struct phase *phase, struct phase_result *result) {
+  struct connections *connections = &load->connections;
+  uint64_t expected = (uint64_t)connections->ready * phase->messages;
+  struct progress progress = {.last_ns = clock_now_ns()};
+  result->posted = phase->messages;
+  calls_begin(connections, phase->messages, phase->outstanding_max);
+  for (int i = 0; i < connections->started; i++)
+    if (connections->all[i].state == READY) calls_send_next(connections, &connections->all[i]);
+  while (connections->arrivals.deliveries < expected) {
+    take_deliveries(load);
+    if ((result->is_stalled = is_stalled(load, &progress))) return;
+  }
+}
+
 static double driver_cpu_seconds(void) {
   struct timespec time;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -107,7 +126,7 @@ static double driver_cpu_seconds(void) {
 struct phase_result phase_run(struct load *load, const struct phase *phase) {
   struct phase_result result = {0};
   int pid = load->options->server_pid;
-  if (load->options->keepalive) connections_send_text(&load->connections, load->options->keepalive);
+  connections_keep_alive(&load->connections);
   load_serve_for_ms(load, QUIET_BEFORE_MS);
   connections_begin_phase(&load->connections, load->next_number);
   uint64_t connections = (uint64_t)load->connections.ready;
@@ -122,6 +141,9 @@ struct phase_result phase_run(struct load *load, const struct phase *phase) {
         break;
       case RATE:
         rate(load, phase, &result);
+        break;
+      case CALLS:
+        call(load, phase, &result);
         break;
       case IDLE:
         load_serve_for_ms(load, (int)(phase->seconds * 1000));

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "client_socket.h"
-#include "http_response.h"
+
+#define READ_BYTES_MAX 65536
 
 static char *request_head(const struct options *options, size_t body_bytes) {
   char *head;
@@ -21,8 +22,8 @@ static char *request_head(const struct options *options, size_t body_bytes) {
   return length < 0 ? NULL : head;
 }
 
-void poster_prepare(struct poster *poster, const struct options *options, int epoll, uint32_t event_index) {
-  *poster = (struct poster){.options = options, .epoll = epoll, .event_index = event_index, .fd = -1};
+void poster_prepare(struct poster *poster, const struct options *options, int epoll, uint64_t event) {
+  *poster = (struct poster){.options = options, .epoll = epoll, .event = event, .fd = -1};
   bool is_http = options->post_way == POST_HTTP;
   size_t body_bytes = strlen(options->post_before) + (size_t)options->payload_bytes + strlen(options->post_after);
   char *head = is_http ? request_head(options, body_bytes) : strdup("");
@@ -44,7 +45,7 @@ out_of_memory:
 }
 
 bool poster_is_free(const struct poster *poster) {
-  return !poster->is_waiting;
+  return poster->unanswered < poster->options->post_pipeline;
 }
 
 static void refuse(struct poster *poster, const char *reason) {
@@ -55,14 +56,14 @@ static void refuse(struct poster *poster, const char *reason) {
 static void disconnect(struct poster *poster) {
   close(poster->fd);
   poster->fd = -1;
-  poster->is_waiting = false;
-  poster->response_bytes = 0;
+  poster->unanswered = 0;
+  poster->http = (struct http_reader){0};
 }
 
 static bool connect_again(struct poster *poster) {
   poster->fd = client_socket_open(poster->options->post_port);
   if (poster->fd < 0) return false;
-  struct epoll_event event = {.events = EPOLLIN, .data.u32 = poster->event_index};
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = poster->event};
   return !epoll_ctl(poster->epoll, EPOLL_CTL_ADD, poster->fd, &event);
 }
 
@@ -88,33 +89,38 @@ void poster_post(struct poster *poster, struct stamp stamp) {
     refuse(poster, strerror(errno));
     return;
   }
-  poster->is_waiting = poster->options->post_way == POST_HTTP;
+  if (poster->options->post_way == POST_HTTP) poster->unanswered++;
   if (send_all(poster->fd, poster->request, poster->request_bytes)) return;
   refuse(poster, strerror(errno));
   disconnect(poster);
 }
 
-static void read_response(struct poster *poster) {
-  struct http_response response = http_response_read(poster->response, poster->response_bytes);
-  if (!response.is_complete) return;
-  if (response.status < 200 || response.status > 299) refuse(poster, strtok(poster->response, "\r\n"));
-  poster->response_bytes = 0;
-  poster->is_waiting = false;
+static void read_responses(struct poster *poster, const char *bytes, size_t length) {
+  const struct http_reader *http = &poster->http;
+  while (length) {
+    struct http_part part;
+    size_t taken = http_read(&poster->http, bytes, length, &part);
+    bytes += taken;
+    length -= taken;
+    if (part.is_broken) {
+      refuse(poster, "the server does not speak HTTP");
+      disconnect(poster);
+      return;
+    }
+    if (part.is_head_end && (http->status < 200 || http->status > 299)) refuse(poster, http->status_line);
+    if (part.is_end) poster->unanswered--;
+  }
 }
 
 void poster_on_event(struct poster *poster) {
-  char *free_bytes = poster->response + poster->response_bytes;
-  size_t room = RESPONSE_BYTES_MAX - 1 - poster->response_bytes;
-  ssize_t received = recv(poster->fd, free_bytes, room, 0);
+  static char bytes[READ_BYTES_MAX];
+  ssize_t received = recv(poster->fd, bytes, sizeof bytes, 0);
   if (received < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (received <= 0) {
     // A server may close a connection that was idle; the next post opens another one.
-    if (poster->is_waiting) refuse(poster, "closed by the server before the answer");
+    if (poster->unanswered) refuse(poster, "closed by the server before the answer");
     disconnect(poster);
     return;
   }
-  if (poster->options->post_way != POST_HTTP) return;
-  poster->response_bytes += (size_t)received;
-  poster->response[poster->response_bytes] = 0;
-  read_response(poster);
+  if (poster->options->post_way == POST_HTTP) read_responses(poster, bytes, (size_t)received);
 }

@@ -38,6 +38,7 @@ void report_phase(const struct load *load, const char *name, const struct phase_
   printf(",\"lost\":%lu,\"doubled\":%lu,\"outOfOrder\":%lu,\"late\":%lu,\"unknown\":%lu", (unsigned long)result->lost,
          (unsigned long)arrivals->doubled, (unsigned long)arrivals->out_of_order, (unsigned long)arrivals->late,
          (unsigned long)arrivals->unknown);
+  printf(",\"wrong\":%lu", (unsigned long)arrivals->wrong);
   printf(",\"wallSeconds\":%.6f,\"deliveriesPerSecond\":%.1f", result->wall_s, ratio(deliveries, result->wall_s));
   printf(",\"serverCpuSeconds\":%.6f,\"deliveriesPerServerCpuSecond\":%.1f", result->server_cpu_s,
          ratio(deliveries, result->server_cpu_s));

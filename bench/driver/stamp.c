@@ -1,38 +1,30 @@
 #include "stamp.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+#include "hex.h"
 
 #define NUMBER_DIGITS 8
 #define CLOCK_DIGITS 16
 
-static void write_hex(char *out, uint64_t value, int digits) {
-  for (int i = digits - 1; i >= 0; i--, value >>= 4) out[i] = "0123456789abcdef"[value & 15];
-}
-
 void stamp_write(char *out, struct stamp stamp) {
   out[0] = '~';
   out[1] = '#';
-  write_hex(out + 2, stamp.number, NUMBER_DIGITS);
-  write_hex(out + 2 + NUMBER_DIGITS, stamp.posted_ns, CLOCK_DIGITS);
+  hex_write(out + 2, stamp.number, NUMBER_DIGITS);
+  hex_write(out + 2 + NUMBER_DIGITS, stamp.posted_ns, CLOCK_DIGITS);
 }
 
-static bool read_hex(const char *bytes, int digits, uint64_t *value) {
-  *value = 0;
-  for (int i = 0; i < digits; i++) {
-    char c = bytes[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return false;
-    *value = *value << 4 | (uint64_t)digit;
-  }
-  return true;
+bool stamp_read(const char *bytes, struct stamp *stamp) {
+  uint64_t number;
+  if (bytes[0] != '~' || bytes[1] != '#') return false;
+  if (!hex_read(bytes + 2, NUMBER_DIGITS, &number)) return false;
+  stamp->number = (uint32_t)number;
+  return hex_read(bytes + 2 + NUMBER_DIGITS, CLOCK_DIGITS, &stamp->posted_ns);
 }
 
 static void read_stamp(const char *bytes, stamp_found *found, void *context) {
-  uint64_t number, posted_ns;
-  if (!read_hex(bytes + 2, NUMBER_DIGITS, &number)) return;
-  if (!read_hex(bytes + 2 + NUMBER_DIGITS, CLOCK_DIGITS, &posted_ns)) return;
-  found(context, (struct stamp){(uint32_t)number, posted_ns});
+  struct stamp stamp;
+  if (stamp_read(bytes, &stamp)) found(context, stamp);
 }
 
 /** Completes a stamp that an earlier read has begun; says how many of the new bytes it took. */

@@ -2,6 +2,7 @@
 // plain text that no encoding escapes, so it is found in whatever the server wraps around it.
 #ifndef STAMP_H
 #define STAMP_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct stamp_rest {
 typedef void stamp_found(void *context, struct stamp stamp);
 
 void stamp_write(char *out, struct stamp stamp);
+/** Reads the stamp that begins here; false where none does. */
+bool stamp_read(const char *bytes, struct stamp *stamp);
 /** Calls `found` for each stamp that ends in these next bytes of the stream. */
 void stamp_find(struct stamp_rest *rest, const char *bytes, size_t length, stamp_found *found, void *context);
 

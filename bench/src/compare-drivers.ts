@@ -1,11 +1,12 @@
 import { compileReference } from './compiler.ts'
-import { availableContenders, type Contender } from './contenders.ts'
+import type { Contender } from './contender.ts'
 import { type DriverReport, outputOf, problemOf, runDriver, toFlags } from './driver.ts'
+import { median } from './figures.ts'
 import { UsageError } from './flags.ts'
 import { JsonRecord } from './json-record.ts'
-import { phasesOf } from './plan.ts'
+import { messagesTable } from './messages-table.ts'
+import { messagePhases } from './plan.ts'
 import { type Bench, optionsOf } from './rounds.ts'
-import { median } from './rows.ts'
 import type { ServerProcess } from './server-process.ts'
 
 /** The figures that both drivers give. */
@@ -37,7 +38,7 @@ export async function compareDrivers(bench: Bench, sizes: readonly number[]): Pr
   if (reference === undefined) {
     throw new UsageError('--compare-drivers: the reference driver wsfan.c is not here (../shared/bench).')
   }
-  const contender = availableContenders().find(({ name }) => name === 'ws-loop')
+  const contender = messagesTable.contenders.find(({ name }) => name === 'ws-loop')
   if (!contender) throw new UsageError('--compare-drivers needs the server ws-loop.')
   const tables: string[] = []
   for (const connections of sizes) {
@@ -73,7 +74,10 @@ async function runOurs(
   server: ServerProcess,
   connections: number,
 ): Promise<Figures> {
-  const report = await runDriver(bench.driver, optionsOf(bench, contender, server, connections))
+  const report = await runDriver(
+    bench.driver,
+    optionsOf(bench, contender, server, connections, messagePhases(bench.plan, connections)),
+  )
   const problem = problemOf(report)
   if (problem !== undefined) throw new Error(problem)
   return figuresOf(report)
@@ -114,7 +118,7 @@ async function runReference(
     pubHeader: 'Content-Type: application/json',
     pubPre: '{"sender":"bench","body":"',
     pubPost: '"}',
-    phase: phasesOf(bench.plan, connections),
+    phase: messagePhases(bench.plan, connections),
   })
   const output = await outputOf(program, flags)
   const report = JsonRecord.parse(output, 'the report of wsfan')

@@ -4,8 +4,9 @@ import { JsonRecord } from './json-record.ts'
 /** What the driver has counted and measured in one phase. */
 export interface PhaseReport {
   phase: string
+  /** Messages; or the calls of each connection, and then a delivery is an answer. */
   posted: number
-  /** Deliveries: what was posted, times the connections that were ready when the phase began. */
+  /** What was posted, times the connections that were ready when the phase began. */
   expected: number
   deliveries: number
   lost: number
@@ -15,6 +16,8 @@ export interface PhaseReport {
   late: number
   /** Nobody has posted it. */
   unknown: number
+  /** Answers to calls that do not fit their call: another id, or another text. */
+  wrong: number
   deliveriesPerServerCpuSecond: number
   userMicrosecondsPerDelivery: number
   latencyP50Ms: number
@@ -46,18 +49,27 @@ const RUN_MS_MAX = 240_000
 export interface DriverOptions {
   port: number
   path?: string
+  transport?: 'websocket' | 'server-sent-events' | 'long-polling'
   connections: number
   hello?: string
   ready?: string
   pingText?: string
   pongText?: string
   keepalive?: string
+  callBefore?: string
+  callBetween?: string
+  callAfter?: string
+  answerBefore?: string
+  answerBetween?: string
+  answerAfter?: string
+  answerCut?: 'frames' | 'separators' | 'lengths'
   serverPid?: number
   cpu?: number | undefined
   settleMs?: number
   stallMs?: number
   postRaw?: number
   postHttp?: number
+  postPipeline?: number
   postBefore?: string
   postAfter?: string
   payloadBytes?: number
@@ -111,6 +123,8 @@ export function problemOf(report: DriverReport): string | undefined {
   }
   if (report.closed > 0) return `${report.closed} of ${report.connections} connections ended (${report.firstFailure})`
   if (report.refusedPosts > 0) return `a post was refused (${report.firstRefusal})`
+  const wrong = report.phases.reduce((sum, phase) => sum + phase.wrong, 0)
+  if (wrong > 0) return `${wrong} answers do not fit their calls`
   const stalled = report.phases.find((phase) => phase.isStalled)
   if (stalled) return `${stalled.lost} of ${stalled.expected} deliveries did not come (${stalled.phase})`
   return undefined
@@ -144,6 +158,7 @@ function readPhase(phase: JsonRecord): PhaseReport {
     outOfOrder: phase.number('outOfOrder'),
     late: phase.number('late'),
     unknown: phase.number('unknown'),
+    wrong: phase.number('wrong'),
     deliveriesPerServerCpuSecond: phase.number('deliveriesPerServerCpuSecond'),
     userMicrosecondsPerDelivery: phase.number('userMicrosecondsPerDelivery'),
     latencyP50Ms: latency.number('p50'),

@@ -1,8 +1,18 @@
 import { parseArgs } from 'node:util'
 
+/** What of a table the command line can name. */
+export interface KnownTable {
+  readonly name: string
+  readonly contenders: readonly { readonly name: string }[]
+  readonly sizes: readonly number[]
+}
+
 export interface Flags {
-  connections: readonly number[]
-  servers: readonly string[]
+  tables: readonly string[]
+  /** Undefined: each table's own. */
+  connections: readonly number[] | undefined
+  /** Undefined: all. */
+  servers: readonly string[] | undefined
   rounds: number
   isQuick: boolean
   isJson: boolean
@@ -17,35 +27,36 @@ export class UsageError extends Error {}
 const CONNECTIONS_MAX = 100_000
 const ROUNDS_MAX = 100
 
-export function usage(servers: readonly string[]): string {
+export function usage(tables: readonly KnownTable[]): string {
+  const servers = tables.map(({ name, contenders }) => {
+    return `\n                             ${name}: ${contenders.map((contender) => contender.name).join(', ')}`
+  })
   return `npm run bench -- [flags]
 
-  --connections 1000,10000   how many WebSocket connections, one table for each number
-  --servers a,b              which servers: ${servers.join(', ')} (all)
+  --table a,b                which tables: ${tables.map(({ name }) => name).join(', ')} (all)
+  --connections 1000,10000   how many connections, a section for each number
+                             (${tables.map(({ name, sizes }) => `${name}: ${sizes.join(',')}`).join('; ')})
+  --servers a,b              which servers (all):${servers.join('')}
   --quick                    one short round: under two minutes, for a first look only
   --rounds N                 rounds to take the median of (3)
   --name NAME                name of the files in bench/results (the date)
   --json                     print JSON instead of the Markdown table
-  --compare-drivers          hold the load driver against a second, independent one, instead of the table
+  --compare-drivers          hold the load driver against a second, independent one, instead of the tables
   --help                     this text`
 }
 
-export function readFlags(words: readonly string[], knownServers: readonly string[]): Flags {
+export function readFlags(words: readonly string[], known: readonly KnownTable[]): Flags {
   const values = parse(words)
-  const servers = values.servers?.split(',') ?? knownServers
-  for (const server of servers) {
-    if (knownServers.includes(server)) continue
-    throw new UsageError(`--servers: there is no "${server}". Servers: ${knownServers.join(', ')}.`)
-  }
+  const tableNames = known.map(({ name }) => name)
+  const serverNames = known.flatMap(({ contenders }) => contenders.map(({ name }) => name))
   const isQuick = values.quick ?? false
   if (values.name !== undefined && !/^[\w.-]+$/.test(values.name)) {
     throw new UsageError(`--name: "${values.name}" is no file name; letters, digits, "-", "_" and "." are.`)
   }
   return {
-    connections: (values.connections ?? '1000,10000')
-      .split(',')
-      .map((text) => count('--connections', text, CONNECTIONS_MAX)),
-    servers: [...new Set(servers)],
+    tables: names('--table', values.table, tableNames) ?? tableNames,
+    connections: values.connections?.split(',').map((text) => count('--connections', text, CONNECTIONS_MAX)),
+    servers: names('--servers', values.servers, serverNames),
     rounds: values.rounds === undefined ? (isQuick ? 1 : 3) : count('--rounds', values.rounds, ROUNDS_MAX),
     isQuick,
     isJson: values.json ?? false,
@@ -56,6 +67,7 @@ export function readFlags(words: readonly string[], knownServers: readonly strin
 }
 
 interface FlagTexts {
+  table?: string
   connections?: string
   servers?: string
   rounds?: string
@@ -71,6 +83,7 @@ function parse(words: readonly string[]): FlagTexts {
     return parseArgs({
       args: [...words],
       options: {
+        table: { type: 'string' },
         connections: { type: 'string' },
         servers: { type: 'string' },
         rounds: { type: 'string' },
@@ -84,6 +97,13 @@ function parse(words: readonly string[]): FlagTexts {
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}. See --help.`, { cause: error })
   }
+}
+
+function names(flag: string, text: string | undefined, known: readonly string[]): readonly string[] | undefined {
+  const asked = text?.split(',')
+  const stranger = asked?.find((name) => !known.includes(name))
+  if (stranger === undefined) return asked
+  throw new UsageError(`${flag}: there is no "${stranger}". There are: ${known.join(', ')}.`)
 }
 
 function count(flag: string, text: string, most: number): number {

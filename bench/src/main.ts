@@ -3,17 +3,22 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compareDrivers } from './compare-drivers.ts'
 import { compileDriver } from './compiler.ts'
-import { availableContenders } from './contenders.ts'
 import { type Flags, readFlags, UsageError, usage } from './flags.ts'
-import { chooseCores, describeMachine, openFilesMax } from './machine.ts'
-import { toMarkdown } from './markdown.ts'
+import { invocationsTable } from './invocations-table.ts'
+import { type Cores, chooseCores, describeMachine, type Machine, openFilesMax } from './machine.ts'
+import { messagesTable } from './messages-table.ts'
 import { createPlan } from './plan.ts'
-import { type Bench, runRounds } from './rounds.ts'
-import { toRows } from './rows.ts'
+import { type Bench, type Runs, runRounds } from './rounds.ts'
+import type { Answer, Table } from './table.ts'
+import { transportsTable } from './transports-table.ts'
 
-/** What each side needs besides its connections: libraries, the poster, epoll. */
-const FILES_BESIDES_CONNECTIONS = 100
+/** What each side needs besides its connections: libraries, the poster, epoll, clients that are on their way. */
+const FILES_BESIDES_CONNECTIONS = 400
 
+/** Above this load something else was running. */
+const QUIET_LOAD_MAX = 0.5
+
+const tables: readonly Table[] = [messagesTable, transportsTable, invocationsTable]
 const resultsFolder = fileURLToPath(new URL('../results', import.meta.url))
 
 // Ends the servers too: each is killed when this process exits.
@@ -29,14 +34,13 @@ try {
 }
 
 async function main(): Promise<void> {
-  const known = availableContenders()
-  const names = known.map(({ name }) => name)
-  const flags = readFlags(process.argv.slice(2), names)
+  const flags = readFlags(process.argv.slice(2), tables)
   if (flags.isHelp) {
-    console.log(usage(names))
+    console.log(usage(tables))
     return
   }
-  requireOpenFiles(flags.connections)
+  const asked = tables.filter(({ name }) => flags.tables.includes(name))
+  requireOpenFiles(Math.max(...asked.flatMap((table) => sizesOf(table, flags))))
   const bench = {
     driver: compileDriver(),
     cores: chooseCores(),
@@ -44,39 +48,69 @@ async function main(): Promise<void> {
     say: (text: string): void => void process.stderr.write(text),
   }
   if (bench.cores.note !== undefined) bench.say(`${bench.cores.note}\n`)
-  if (flags.comparesDrivers) console.log(await compareDrivers(bench, flags.connections))
-  else await runTable(bench, flags)
+  if (flags.comparesDrivers) console.log(await compareDrivers(bench, sizesOf(messagesTable, flags)))
+  else await runTables(bench, asked, flags)
 }
 
-async function runTable(bench: Bench, flags: Flags): Promise<void> {
-  const contenders = availableContenders().filter(({ name }) => flags.servers.includes(name))
+function sizesOf(table: Table, flags: Flags): readonly number[] {
+  if (flags.connections) return flags.connections
+  return flags.isQuick ? (table.quickSizes ?? table.sizes) : table.sizes
+}
+
+interface TableResults extends Pick<Answer, 'rows'> {
+  table: string
+  runs: readonly Runs[]
+}
+
+async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): Promise<void> {
+  const { cores, plan } = bench
   const machine = describeMachine()
-  const runs = await runRounds(bench, contenders, flags.connections)
-  const date = new Date().toISOString().slice(0, 16)
-  const results = {
-    date: `${date.replace('T', ' ')} UTC`,
-    machine,
-    cores: bench.cores,
-    plan: bench.plan,
-    rows: toRows(runs),
+  const started = new Date().toISOString().slice(0, 16)
+  const date = `${started.replace('T', ' ')} UTC`
+  const name = flags.name ?? `${started.replace('T', '-').replace(':', '')}${flags.isQuick ? '-quick' : ''}`
+  const texts = [originLine(date, machine, cores)]
+  const results: TableResults[] = []
+  const written = { markdown: '', json: '' }
+  for (const table of asked) {
+    const contenders = table.contenders.filter((contender) => flags.servers?.includes(contender.name) ?? true)
+    if (contenders.length === 0) continue
+    const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
+    const { markdown, rows } = table.answer(plan, runs)
+    texts.push(markdown)
+    results.push({ table: table.name, rows, runs })
+    // After each table, so that what breaks later takes nothing with it.
+    written.markdown = texts.join('\n\n')
+    written.json = JSON.stringify({ date, machine, cores, plan, tables: results }, null, 2)
+    mkdirSync(resultsFolder, { recursive: true })
+    writeFileSync(join(resultsFolder, `${name}.md`), `${written.markdown}\n`)
+    writeFileSync(join(resultsFolder, `${name}.json`), `${written.json}\n`)
   }
-  const markdown = toMarkdown(results, contenders)
-  const json = JSON.stringify({ ...results, runs }, null, 2)
-  const name = flags.name ?? `${date.replace('T', '-').replace(':', '')}${flags.isQuick ? '-quick' : ''}`
-  mkdirSync(resultsFolder, { recursive: true })
-  writeFileSync(join(resultsFolder, `${name}.md`), `${markdown}\n`)
-  writeFileSync(join(resultsFolder, `${name}.json`), `${json}\n`)
+  if (results.length === 0) throw new UsageError('--servers: none of them is in the tables that are asked for.')
   bench.say(`\nWritten to bench/results/${name}.md and .json\n\n`)
-  console.log(flags.isJson ? json : markdown)
-  if (runs.some(({ problem }) => problem !== undefined)) process.exitCode = 1
+  console.log(flags.isJson ? written.json : written.markdown)
+  if (results.some(({ runs }) => runs.some(({ problem }) => problem !== undefined))) process.exitCode = 1
 }
 
-function requireOpenFiles(sizes: readonly number[]): void {
-  const needed = Math.max(...sizes) + FILES_BESIDES_CONNECTIONS
+/** Where the figures come from. */
+function originLine(when: string, machine: Machine, cores: Cores): string {
+  const noise =
+    machine.loadBefore > QUIET_LOAD_MAX
+      ? '\n\n**The machine was busy with something else at the same time**: rates are too low, latencies too long, and both ' +
+        'vary more than on a quiet one; compare lines of one table only.'
+      : ''
+  const pinning = cores.note ?? `server on core ${cores.server}, driver on core ${cores.driver}`
+  return (
+    `${when} · ${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB · ${machine.kernel} · Node ${machine.node} · ` +
+    `${pinning} · load before the run ${machine.loadBefore}${noise}`
+  )
+}
+
+function requireOpenFiles(connections: number): void {
+  const needed = connections + FILES_BESIDES_CONNECTIONS
   const limit = process.platform === 'linux' ? openFilesMax() : Number.POSITIVE_INFINITY
   if (needed <= limit) return
   throw new UsageError(
-    `${Math.max(...sizes)} connections need ${needed} open files in a process; the hard limit here is ${limit}. ` +
+    `${connections} connections need ${needed} open files in a process; the hard limit here is ${limit}. ` +
       `Raise it (ulimit -Hn ${needed} as root, --ulimit nofile=${needed} for a container) or take fewer --connections.`,
   )
 }

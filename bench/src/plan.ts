@@ -4,6 +4,11 @@ export interface Plan {
   /** Of each burst that is measured; divided by the connections, the number of messages. */
   deliveriesPerBurst: number
   deliveriesToWarmUp: number
+  /** Of the transports' table, where long polling is slow and bursts are fast. */
+  deliveriesOneAtATime: number
+  deliveriesInBursts: number
+  calls: number
+  callsToWarmUp: number
   /** The modest rate at which latency is measured: at most so many posts a second, at most so many deliveries. */
   postsPerSecondMax: number
   deliveriesPerSecondMax: number
@@ -14,12 +19,16 @@ export interface Plan {
 export function createPlan(isQuick: boolean, rounds: number): Plan {
   return {
     rounds,
-    deliveriesPerBurst: isQuick ? 150_000 : 400_000,
-    deliveriesToWarmUp: 50_000,
+    deliveriesPerBurst: isQuick ? 80_000 : 400_000,
+    deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
+    deliveriesOneAtATime: isQuick ? 40_000 : 200_000,
+    deliveriesInBursts: isQuick ? 320_000 : 1_280_000,
+    calls: isQuick ? 40_000 : 200_000,
+    callsToWarmUp: isQuick ? 20_000 : 50_000,
     postsPerSecondMax: 10,
     deliveriesPerSecondMax: 20_000,
-    rateSeconds: isQuick ? 2 : 5,
-    settleMs: isQuick ? 1000 : 2000,
+    rateSeconds: isQuick ? 1 : 5,
+    settleMs: isQuick ? 500 : 2000,
   }
 }
 
@@ -27,12 +36,48 @@ export function postsPerSecond(plan: Plan, connections: number): number {
   return Math.max(0.5, Math.min(plan.postsPerSecondMax, plan.deliveriesPerSecondMax / connections))
 }
 
+/** Messages that are posted and not yet with everybody, in a burst of the transports' table. */
+export const BURST_OUTSTANDING = 64
+/** Calls of one client that are not answered, where there are several. */
+export const CALLS_OUTSTANDING = 16
+
 /** The phases of one run: what warms the code up, what is measured one at a time, what gives the latencies. */
-export function phasesOf(plan: Plan, connections: number): readonly [warmUp: string, oneAtATime: string, rate: string] {
-  const messages = (deliveries: number): number => Math.max(2, Math.ceil(deliveries / connections))
+export function messagePhases(
+  plan: Plan,
+  connections: number,
+): readonly [warmUp: string, oneAtATime: string, rate: string] {
   return [
-    `burst:${messages(plan.deliveriesToWarmUp)}:1`,
-    `burst:${messages(plan.deliveriesPerBurst)}:1`,
+    `burst:${times(plan.deliveriesToWarmUp, connections)}:1`,
+    `burst:${times(plan.deliveriesPerBurst, connections)}:1`,
     `rate:${postsPerSecond(plan, connections)}:${plan.rateSeconds}`,
   ]
+}
+
+/** Both ways of posting are warmed up apart: the second writes many messages at once. */
+export function transportPhases(plan: Plan, connections: number): readonly string[] {
+  const bursts = (messages: number): string => `burst:${messages}:${BURST_OUTSTANDING}`
+  return [
+    `burst:${times(plan.deliveriesToWarmUp, connections)}:1`,
+    `burst:${times(plan.deliveriesOneAtATime, connections)}:1`,
+    bursts(2 * BURST_OUTSTANDING),
+    bursts(times(plan.deliveriesInBursts, connections)),
+    `rate:${postsPerSecond(plan, connections)}:${plan.rateSeconds}`,
+  ]
+}
+
+export function callPhases(plan: Plan, connections: number): readonly string[] {
+  return [
+    `calls:${times(plan.callsToWarmUp, connections)}:1`,
+    `calls:${times(plan.calls, connections)}:1`,
+    `calls:${times(plan.calls, connections)}:${CALLS_OUTSTANDING}`,
+  ]
+}
+
+export function describeRounds({ rounds }: Plan): string {
+  return rounds === 1 ? 'one round (for a first look: rounds differ by 20 %)' : `${rounds} rounds`
+}
+
+/** How many messages or calls of each connection make so many in all. */
+function times(all: number, connections: number): number {
+  return Math.max(2, Math.ceil(all / connections))
 }

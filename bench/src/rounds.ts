@@ -1,8 +1,9 @@
-import { BODY_BYTES, type Contender } from './contenders.ts'
+import { BODY_BYTES, type Contender } from './contender.ts'
 import { type DriverOptions, type DriverReport, problemOf, runDriver } from './driver.ts'
 import type { Cores } from './machine.ts'
-import { type Plan, phasesOf } from './plan.ts'
+import type { Plan } from './plan.ts'
 import type { ServerProcess } from './server-process.ts'
+import type { Table } from './table.ts'
 
 /** All runs of one server with one number of connections. */
 export interface Runs {
@@ -26,6 +27,7 @@ export interface Bench {
  */
 export async function runRounds(
   bench: Bench,
+  table: Table,
   contenders: readonly Contender[],
   sizes: readonly number[],
 ): Promise<Runs[]> {
@@ -36,9 +38,12 @@ export async function runRounds(
       for (const [index, contender] of contenders.entries()) {
         const mine = runs[index]
         if (!mine || mine.problem !== undefined) continue
-        bench.say(`${connections} connections, round ${round} of ${bench.plan.rounds}: ${contender.name} … `)
-        await runOnce(bench, contender, mine)
-        bench.say(`${mine.problem ?? summaryOf(mine.reports.at(-1))}\n`)
+        bench.say(
+          `${table.name}, ${connections} connections, round ${round} of ${bench.plan.rounds}: ${contender.name} … `,
+        )
+        await runOnce(bench, table, contender, mine)
+        const report = mine.reports.at(-1)
+        bench.say(`${mine.problem ?? (report ? table.summaryOf(report) : 'nothing')}\n`)
       }
     }
     all.push(...runs)
@@ -47,11 +52,12 @@ export async function runRounds(
 }
 
 /** Starts the server anew, so that memory and warm-up are the same for each run. */
-async function runOnce(bench: Bench, contender: Contender, runs: Runs): Promise<void> {
+async function runOnce(bench: Bench, table: Table, contender: Contender, runs: Runs): Promise<void> {
   try {
     const server = await contender.start(bench.cores.server)
     try {
-      const report = await runDriver(bench.driver, optionsOf(bench, contender, server, runs.connections))
+      const phases = table.phasesOf(bench.plan, runs.connections)
+      const report = await runDriver(bench.driver, optionsOf(bench, contender, server, runs.connections, phases))
       runs.reports.push(report)
       const problem = problemOf(report)
       if (problem !== undefined) runs.problem = problem
@@ -69,6 +75,7 @@ export function optionsOf(
   contender: Contender,
   server: ServerProcess,
   connections: number,
+  phase: readonly string[],
 ): DriverOptions {
   return {
     port: server.port,
@@ -78,11 +85,6 @@ export function optionsOf(
     payloadBytes: BODY_BYTES,
     settleMs: bench.plan.settleMs,
     ...contender.driverOptions(server),
-    phase: phasesOf(bench.plan, connections),
+    phase,
   }
-}
-
-function summaryOf(report: DriverReport | undefined): string {
-  const burst = report?.phases[1]
-  return burst ? `${Math.round(burst.deliveriesPerServerCpuSecond / 100) / 10}k deliveries per CPU-second` : 'nothing'
 }

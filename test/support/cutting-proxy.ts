@@ -7,6 +7,8 @@ export class CuttingProxy {
   readonly #sockets = new Set<Socket>()
   /** Connections that were made through it. */
   connections = 0
+  /** Connections that were reset at once. */
+  refusals = 0
   /** Passes bytes on to this port; may change, as where a server comes back elsewhere. */
   targetPort: number
   #isRefusing = false
@@ -45,6 +47,7 @@ export class CuttingProxy {
 
   #pass(client: Socket): void {
     if (this.#isRefusing) {
+      this.refusals++
       client.on('error', () => {})
       client.resetAndDestroy()
       return

@@ -74,7 +74,13 @@ function toHubMessage(properties: Properties): HubMessage | undefined {
   if (typeof type !== 'number') throw malformed("Missing required property 'type'. Expected a number.")
   switch (type) {
     case MessageType.Invocation:
-      return { type, ...optional('invocationId', text(properties, 'invocationId')), ...call(properties) }
+      return (
+        plainInvocation(properties) ?? {
+          type,
+          ...optional('invocationId', text(properties, 'invocationId')),
+          ...call(properties),
+        }
+      )
     case MessageType.StreamItem:
       if (properties.item === undefined) throw malformed("Missing required property 'item'.")
       return { type, ...answer(properties), item: properties.item }
@@ -94,6 +100,20 @@ function toHubMessage(properties: Properties): HubMessage | undefined {
     default:
       return undefined
   }
+}
+
+/** Most calls have nothing but what every call has: these are made in one piece, at a third of the cost. */
+function plainInvocation({
+  invocationId,
+  target,
+  arguments: args,
+  streamIds,
+  headers: sent,
+}: Properties): HubMessage | undefined {
+  if (typeof target !== 'string' || !Array.isArray(args) || streamIds !== undefined || sent !== undefined)
+    return undefined
+  if (typeof invocationId === 'string') return { type: MessageType.Invocation, invocationId, target, arguments: args }
+  return invocationId === undefined ? { type: MessageType.Invocation, target, arguments: args } : undefined
 }
 
 function completion(properties: Properties): HubMessage {

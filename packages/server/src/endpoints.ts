@@ -16,11 +16,19 @@ import { HubRuntime } from './hub/hub-runtime.ts'
 import { ServedRawConnection, type ServeRaw } from './hub/raw-connection.ts'
 import type { Roster } from './hub/roster.ts'
 import type { ServedConnectionInit } from './hub/served-connection.ts'
+import { TurnWriter } from './hub/turn-writer.ts'
 import { parsePath } from './option-checks.ts'
-import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import {
+  type Authenticate,
+  type Limits,
+  type RedirectClient,
+  resolveLimits,
+  type ServerChannelOptions,
+} from './options.ts'
 import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
+import type { Nodes } from './transports/nodes.ts'
 
 /** How a hub, or what is below hubs, is served. */
 export interface MapOptions {
@@ -32,6 +40,8 @@ export interface MapOptions {
   readonly authenticationRefresh?: boolean
   /** Who its clients are. Default: as the server's own option says. */
   readonly authenticate?: Authenticate
+  /** Sends clients to another server when they negotiate. */
+  readonly redirect?: RedirectClient
   /** Bounds that are other than the server's. Those of the whole process and of the log can't be. */
   readonly limits?: Partial<Limits>
 }
@@ -52,6 +62,8 @@ export interface EndpointsParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  /** The other nodes; undefined where this is the only one. */
+  readonly nodes: Nodes | undefined
 }
 
 const codecs = [jsonCodec, messagePackCodec]
@@ -59,11 +71,13 @@ const codecs = [jsonCodec, messagePackCodec]
 /** Everything that is served at a path of its own: the channel, hubs, raw connections. */
 export class Endpoints {
   readonly #parts: EndpointsParts
+  readonly #turnWriter: TurnWriter
   readonly #byPath = new Map<string, Endpoint>()
   #isClosed = false
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts
+    this.#turnWriter = new TurnWriter(parts.clock)
   }
 
   get isClosed(): boolean {
@@ -79,8 +93,9 @@ export class Endpoints {
   mapChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
     const limits = this.#limits({})
     const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
-    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: false }
-    this.#map('path', path, {}, limits, {
+    const parts = { hub, codecs, limits, clock: this.#parts.clock, turnWriter: this.#turnWriter, detailedErrors: false }
+    const { redirect } = this.#parts.options
+    this.#map('path', path, redirect ? { redirect } : {}, limits, {
       keepsRequest: false,
       serve: (init) => new HubConnection({ ...init, parts }),
       serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
@@ -94,7 +109,14 @@ export class Endpoints {
   ): MappedHub<Contract> {
     const limits = this.#limits(options)
     const hub = this.#createRuntime(definition, limits)
-    const parts = { hub, codecs, limits, clock: this.#parts.clock, detailedErrors: definition.detailedErrors }
+    const parts = {
+      hub,
+      codecs,
+      limits,
+      clock: this.#parts.clock,
+      turnWriter: this.#turnWriter,
+      detailedErrors: definition.detailedErrors,
+    }
     this.#map('path of the hub', path, options, limits, {
       keepsRequest: true,
       serve: (init) => new HubConnection({ ...init, parts }),
@@ -117,6 +139,11 @@ export class Endpoints {
   close(): void {
     this.#isClosed = true
     for (const endpoint of this.#byPath.values()) endpoint.close()
+  }
+
+  /** Ends when no client has anything left to ask, or after so long. */
+  async emptied(timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#byPath.values()].map((endpoint) => endpoint.emptied(timeoutMs)))
   }
 
   #limits({ limits }: MapOptions): Limits {
@@ -142,7 +169,13 @@ export class Endpoints {
     limits: Limits,
     served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
   ): void {
-    const { transports = allTransports, statefulReconnect = true, authenticationRefresh = true, authenticate } = options
+    const {
+      transports = allTransports,
+      statefulReconnect = true,
+      authenticationRefresh = true,
+      authenticate,
+      redirect,
+    } = options
     const lowerPath = parsePath(what, path)
     if (this.#byPath.has(lowerPath)) throw new TypeError(`There is something at '${path}' already.`)
     const endpoint = new Endpoint({
@@ -152,7 +185,9 @@ export class Endpoints {
       isStatefulAllowed: statefulReconnect,
       isRefreshAllowed: authenticationRefresh,
       limits,
+      neighbours: this.#parts.nodes?.at(lowerPath, limits),
       authenticate: authenticate ?? this.#parts.authenticate,
+      redirect,
     })
     if (this.#isClosed) endpoint.close()
     this.#byPath.set(lowerPath, endpoint)

@@ -42,6 +42,9 @@ export {
   type LimitName,
   type Limits,
   limits,
+  type NodesOptions,
+  type Redirect,
+  type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
 export {

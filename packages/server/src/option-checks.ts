@@ -1,9 +1,12 @@
 import { normalizeOrigin } from './auth/access.ts'
 import { createKeyCheck } from './auth/credentials.ts'
 import { type ClientMessagePolicy, nobody } from './channel/client-message.ts'
-import type { ServerChannelOptions } from './options.ts'
+import type { NodesOptions, ServerChannelOptions } from './options.ts'
+import type { KnownNodes } from './transports/nodes.ts'
 
 const API_KEY_LENGTH_MIN = 16
+const NODE_SECRET_LENGTH_MIN = 32
+const NODES_MAX = 1000
 
 /** Whether a token may post; undefined where nobody may. @throws TypeError where a key is too short to be one */
 export function parseApiKeys(
@@ -47,4 +50,34 @@ export function parsePolicy(policy: ServerChannelOptions['clientMessagePolicy'] 
 export function parsePath(option: string, path: string): string {
   if (/^\/[\w\-.~/]*[\w\-.~]$/.test(path)) return path.toLowerCase()
   throw new TypeError(`'${option}' needs to begin with a slash and end without one; it is '${path}'.`)
+}
+
+/** Which nodes there are. @throws TypeError where the secret is too short, a name or an address is none */
+export function parseNodes({ self, secret, urls }: NodesOptions): KnownNodes {
+  if (typeof secret !== 'string' || secret.length < NODE_SECRET_LENGTH_MIN) {
+    throw new TypeError(
+      `The secret in 'nodes' has fewer than ${NODE_SECRET_LENGTH_MIN} characters; make one with: openssl rand -hex 32`,
+    )
+  }
+  const entries = Object.entries(urls)
+  if (entries.length > NODES_MAX) throw new TypeError(`'nodes' has more than ${NODES_MAX} nodes.`)
+  const known = new Map(entries.map(([name, url]) => [name, parseNodeUrl(name, url)]))
+  if (!known.has(self)) {
+    throw new TypeError(
+      `'nodes' has no address for '${self}', which this node is; it has: ${[...known.keys()].join(', ')}.`,
+    )
+  }
+  return { self, secret, urls: known }
+}
+
+function parseNodeUrl(name: string, text: string): URL {
+  if (!/^[\w-]{1,32}$/.test(name)) {
+    throw new TypeError(`The name of a node is 1 to 32 letters, digits, '-' and '_'; '${name}' is none.`)
+  }
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  const isAddress = url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
+  if (isAddress) return url
+  throw new TypeError(
+    `The address of the node '${name}' needs to be like 'http://10.0.0.1:8787', without a path; it is '${text}'.`,
+  )
 }

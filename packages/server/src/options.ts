@@ -126,6 +126,20 @@ const generalLimits = {
     unit: 'ms',
     doc: 'a client that takes nothing of what was written for this long is closed; it may come back',
   },
+  nodeTimeoutMs: {
+    default: 1000,
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    doc: 'another node that accepts no connection, or does not say whose a client is, for this long is taken for dead',
+  },
+  relayedRequestsMax: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    unit: 'requests',
+    doc: 'under way to other nodes at a time, which have the clients; each open event stream and waiting poll is one',
+  },
   authenticationTimeoutMs: { default: 10_000, min: 100, max: 600_000, unit: 'ms', doc: 'what `authenticate` may take' },
   clientMessagesPerSecond: {
     default: 20,
@@ -235,6 +249,27 @@ export interface Identity {
  */
 export type Authenticate = (request: IncomingMessage) => Identity | null | Promise<Identity | null>
 
+/** Where a client negotiates instead. Source: SIGNALR 2.1 N5. */
+export interface Redirect {
+  /** Of the hub there, without `/negotiate`. */
+  readonly url: string
+  /** What the client shows there, as its bearer token. */
+  readonly accessToken?: string
+}
+
+/** Sends a client to another server when it negotiates; undefined: it stays here. */
+export type RedirectClient = (request: IncomingMessage, identity: Identity) => Redirect | undefined
+
+/** The processes that serve one application, and which of them this is. */
+export interface NodesOptions {
+  /** This process's name, one of those in `urls`. */
+  readonly self: string
+  /** Shared by all nodes, and by nobody else: whoever has it can take over any connection. At least 32 characters. */
+  readonly secret: string
+  /** Where the nodes reach each other: each one's address, past the proxy in front of them, by its name. */
+  readonly urls: Readonly<Record<string, string>>
+}
+
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions extends Partial<Limits> {
   /** Where the log is kept: `memory:` (the default), or a store of one's own. */
@@ -250,6 +285,8 @@ export interface ServerChannelOptions extends Partial<Limits> {
    * for the server only, where that listens with `onClientMessage`.
    */
   readonly clientMessagePolicy?: ClientMessagePolicy
+  /** Sends clients of the channel to another server when they negotiate. A client follows up to 100 such answers. */
+  readonly redirect?: RedirectClient
   /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
   readonly apiKeys?: readonly string[]
   /**
@@ -259,6 +296,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly allowedOrigins?: readonly string[] | ((origin: string) => boolean)
   /** Serves this machine only, lets callers name their user (`?user=`) and post without a key. Default false. */
   readonly development?: boolean
+  /**
+   * Other processes that serve the same, behind a proxy that may send each request to any of them. Left out: this is
+   * the only one, or a client's requests all come to the same one.
+   */
+  readonly nodes?: NodesOptions
   /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */
   readonly logger?: Logger
 }

@@ -20,11 +20,15 @@ import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
-import { parseApiKeys, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
+import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
+import { Nodes } from './transports/nodes.ts'
+
+/** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
+const LAST_POLLS_MS = 1000
 
 /** What a post may carry besides its sender and body. */
 export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'intervalMs' | 'ttlMs' | 'id'> & {
@@ -69,6 +73,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
+  const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const endpoints = new Endpoints({
     options,
     roster,
@@ -77,6 +82,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     logger,
     createId: createConnectionId,
+    nodes,
   })
   const routes = new Routes({
     channel,
@@ -100,6 +106,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     channel,
     messages,
     endpoints,
+    nodes,
     roster,
     routes,
     logger,
@@ -115,6 +122,7 @@ interface ServerChannelParts {
   readonly channel: Channel
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
+  readonly nodes: Nodes | undefined
   readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
@@ -292,11 +300,13 @@ export class ServerChannel {
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
+    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
     const stopped = this.#servers.map(({ server, unused }) => {
       const closed = new Promise((resolve) => server.close(resolve))
       unused.destroyAll()
       return closed
     })
+    this.#parts.nodes?.close()
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
     const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
       for (const { server } of this.#servers) server.closeAllConnections()
@@ -336,5 +346,9 @@ function createMessageId(): string {
 /** Development mode: whoever asks is whom he says he is. */
 const nameYourself: Authenticate = (request) => {
   const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  // None that could be addressed.
+  if (user && user.length > NAMED_USER_LENGTH_MAX) return null
   return user ? { user } : {}
 }
+
+const NAMED_USER_LENGTH_MAX = 256

@@ -167,3 +167,26 @@ describe('a channel that closes', () => {
     await expect(second.listen({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   })
 })
+
+describe('a channel that is closed', () => {
+  it('answers the last poll of who polls, and not the host in its place (L3)', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end("the host's own"))
+    const channel = await createChannel()
+    channel.attach(server)
+    const host = await listen(server)
+    const negotiated = await fetch(`http://${host}/msg/negotiate?negotiateVersion=1`, { method: 'POST' })
+    const { connectionToken } = (await negotiated.json()) as { connectionToken: string }
+    const at = `http://${host}/msg?id=${connectionToken}`
+    await fetch(at)
+    await fetch(at, { method: 'POST', body: '{"protocol":"json","version":1}\x1e' })
+    await (await fetch(at)).text()
+    const poll = fetch(at)
+    // The poll is there once the next request of its connection has been answered.
+    await fetch(at, { method: 'POST', body: '{"type":6}\x1e' })
+    const closed = channel.close()
+    expect(await (await poll).text()).toContain('server_shutdown')
+    expect((await fetch(at)).status).toBe(204)
+    await closed
+    expect(await (await fetch(at)).text()).toBe("the host's own")
+  })
+})

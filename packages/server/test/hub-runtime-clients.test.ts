@@ -47,6 +47,8 @@ function openChat(options: RuntimeOptions = {}) {
   const counts = new Map<string, number>()
   /** Who got what since the last time. */
   const heard = (): string => {
+    // What is not the first in its turn goes out when the turn is over.
+    scene.clock.turn()
     const names = Object.entries(all).map(([name, { records }]) => {
       const count = records.filter((record) => record.includes('"Said"')).length
       const before = counts.get(name) ?? 0

@@ -144,6 +144,11 @@ describe('the calls of one client', () => {
     client.connection.tick(clock.now())
     expect(client.connection.state).toBe('open')
     await finish('1')
+    // From here on it has as long as ever.
+    clock.advance(29_000)
+    client.connection.tick(clock.now())
+    expect(client.connection.state).toBe('open')
+    clock.advance(1000)
     client.connection.tick(clock.now())
     expect(client.connection.state).toBe('closing')
   })

@@ -7,6 +7,7 @@ import type { HubContract } from '../src/hub/hub-contract.ts'
 import type { HubDefinition } from '../src/hub/hub-definition.ts'
 import type { HubRequest } from '../src/hub/hub-peer.ts'
 import { HubRuntime } from '../src/hub/hub-runtime.ts'
+import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { FakeClock } from './fake-clock.ts'
 import { FakeTransport } from './fake-transport.ts'
@@ -115,7 +116,7 @@ export function serve<Contract extends HubContract>(
     ...rest,
     position: undefined,
     isStateful: false,
-    parts: { hub: runtime, codecs, limits, clock, detailedErrors: false },
+    parts: { hub: runtime, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
     onEnd: (_, error) => ends.push(error),
     onGone: () => {},
   })

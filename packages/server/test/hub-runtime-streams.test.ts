@@ -221,7 +221,7 @@ describe('a client that does not read its stream', () => {
       await new Promise(setImmediate)
       counts.push(log.length)
     } while (clock.turn())
-    expect(counts).toEqual([10, 20, 26])
+    expect(counts).toEqual([10, 20, 26, 26])
     expect(client.records.at(-1)).toBe(END)
   })
 })

@@ -7,6 +7,7 @@ import type { ClientMessages } from '../src/hub/client-messages.ts'
 import type { Hub } from '../src/hub/hub.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
 import type { HubRequest } from '../src/hub/hub-peer.ts'
+import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { type Identity, type Limits, resolveLimits } from '../src/options.ts'
 import { type ChannelCallsInit, createChannelCalls } from './channel-calls.ts'
 import { openScene } from './channel-scene.ts'
@@ -88,7 +89,7 @@ export async function openHub(
           transport,
           isStateful,
           request: REQUEST,
-          parts: { hub, codecs: [jsonCodec], limits, clock, detailedErrors: false },
+          parts: { hub, codecs: [jsonCodec], limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
           onEnd: (_, error) => client.ends.push(error),
           onGone: () => {
             client.goneCount++

@@ -78,6 +78,21 @@ describe('a mapped hub', () => {
     await expect(openClient(port, '/chat')).rejects.toThrow('404')
   })
 
+  it('sends clients elsewhere when they negotiate, with a token for there (N5)', async () => {
+    const there = await serveHub({
+      authenticate: ({ headers }) => (headers.authorization ? { user: headers.authorization } : null),
+    })
+    const { url } = await serveHub({
+      redirect: (_, { user }) => ({ url: `${there.url}/chat`, accessToken: `for-${user}` }),
+    })
+    const connection = stockClient(`${url}/chat?user=ada`, HttpTransportType.WebSockets)
+    const said: unknown[] = []
+    connection.on('Said', (user) => said.push(user))
+    await connection.start()
+    await connection.invoke('Say', 'hello')
+    expect([said, there.hub.connectionCount]).toEqual([['Bearer for-ada'], 1])
+  })
+
   it('asks its own authentication, not that of the server', async () => {
     const { url } = await serveHub({ authenticate: () => null })
     expect((await fetch(`${url}/chat/negotiate`, { method: 'POST' })).status).toBe(401)

@@ -12,6 +12,7 @@ import type { Hub } from '../src/hub/hub.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
 import { Roster } from '../src/hub/roster.ts'
 import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
+import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { parseOrigins } from '../src/option-checks.ts'
 import { type Authenticate, type Limits, resolveLimits } from '../src/options.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
@@ -68,7 +69,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const made = new Map<string, HubConnection>()
   const hub = recordConnections(new ChannelHub(channel, methods), made, connections)
   const codecs = options.codecs ?? [jsonCodec]
-  const parts = { hub, codecs, limits, clock, detailedErrors: false }
+  const parts = { hub, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false }
   const keep = (connection: HubConnection): HubConnection => {
     made.set(connection.id, connection)
     return connection

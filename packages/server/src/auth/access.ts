@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { TLSSocket } from 'node:tls'
 import { ChannelError } from '../channel/channel-error.ts'
+import { clientOriginOf } from './client-origin.ts'
 
 export interface AccessOptions {
   /** Whether pages of an origin other than the server's own may use it; undefined: none. */
@@ -17,7 +17,7 @@ export interface AccessOptions {
 export function requireAccess(request: IncomingMessage, options: AccessOptions): void {
   const { host, origin } = request.headers
   if (options.development) {
-    if (!isLoopbackAddress(request.socket.remoteAddress)) {
+    if (!isLoopbackAddress(clientOriginOf(request).address)) {
       throw new ChannelError(
         'development_only',
         'This server runs in development mode, which serves this machine only. Configure authentication to serve others.',
@@ -58,7 +58,7 @@ function isSameOrigin(origin: string, host: string | undefined, request: Incomin
   if (host === undefined || !URL.canParse(origin)) return false
   const { protocol, host: originHost, origin: normalized } = new URL(origin)
   if (normalized === 'null' || (protocol !== 'http:' && protocol !== 'https:')) return false
-  if (request.socket instanceof TLSSocket && protocol !== 'https:') return false
+  if (clientOriginOf(request).isEncrypted && protocol !== 'https:') return false
   const own = `${protocol}//${host}`
   return URL.canParse(own) && new URL(own).host === originHost
 }

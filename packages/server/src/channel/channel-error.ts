@@ -35,12 +35,18 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   message_too_large: { status: 0, retry: false, title: 'A received message is too large.' },
   method_not_allowed: { status: 405, retry: false, title: 'The method is not allowed here.' },
   no_channel: { status: 0, retry: false, title: 'There is no channel to post to.' },
+  node_rejected: { status: 403, retry: false, title: 'The request is not of a node of this server.' },
   not_found: { status: 404, retry: false, title: 'There is nothing at this path.' },
   origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
   position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
   protocol_broken: { status: 0, retry: true, title: 'The client broke the protocol.' },
   reader_stalled: { status: 0, retry: true, title: 'The client did not read for too long.' },
   request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
+  request_pipelined: {
+    status: 400,
+    retry: true,
+    title: 'This request may not be sent before the answer to the one before it.',
+  },
   request_too_large: { status: 413, retry: false, title: 'The request is too large.' },
   sender_invalid: { status: 400, retry: false, title: 'The sender is not one.' },
   sender_reserved: { status: 0, retry: false, title: "The sender is the server's own." },
@@ -77,12 +83,14 @@ export type ErrorCode =
   | 'message_too_large'
   | 'method_not_allowed'
   | 'no_channel'
+  | 'node_rejected'
   | 'not_found'
   | 'origin_forbidden'
   | 'position_invalid'
   | 'protocol_broken'
   | 'reader_stalled'
   | 'request_not_json'
+  | 'request_pipelined'
   | 'request_too_large'
   | 'sender_invalid'
   | 'sender_reserved'

@@ -44,6 +44,13 @@ const own: readonly Setting[] = [
   { name: 'userTokenAudience', kind: 'text', default: 'serverchannel', doc: "what a user token's 'aud' must be" },
   { name: 'userTokenIssuer', kind: 'text', doc: "what a user token's 'iss' must be; any when not given" },
   { name: 'allowedOrigins', kind: 'list', doc: "origins whose pages may connect besides the server's own" },
+  { name: 'nodeName', kind: 'text', doc: 'which of the nodes in nodeUrls this process is' },
+  { name: 'nodeSecret', kind: 'text', doc: 'secret that all nodes share, 32 characters or more' },
+  {
+    name: 'nodeUrls',
+    kind: 'list',
+    doc: 'where the nodes reach each other, this one included: a=http://10.0.0.1:8787,b=http://10.0.0.2:8787',
+  },
   {
     name: 'logLevel',
     kind: 'text',

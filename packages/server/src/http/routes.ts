@@ -93,6 +93,8 @@ export class Routes {
       case 'negotiate':
         void endpoint.negotiate(request, response, query)
         return true
+      case 'claim':
+        return endpoint.claim(request, response, query)
       case 'refresh':
         void endpoint.refresh(request, response, query)
         return true

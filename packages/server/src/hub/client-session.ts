@@ -148,6 +148,7 @@ export class ClientSession implements HubSession, Member, InvocationSession {
     const { streamIds } = invocation.message
     if (streamIds) this.#uploads.close(streamIds)
     this.#queue.remove(invocation)
+    this.#peer.callEnded()
     if (this.#isPaused) this.#updatePause()
   }
 
@@ -158,6 +159,7 @@ export class ClientSession implements HubSession, Member, InvocationSession {
 
   #open(): void {
     this.#state = 'open'
+    this.#peer.callEnded()
     for (const message of this.#backlog.splice(0)) this.onMessage(message)
     this.#updatePause()
   }
@@ -212,7 +214,7 @@ export class ClientSession implements HubSession, Member, InvocationSession {
   #write(chunk: Chunk): void {
     if (this.#state === 'ended') return
     const { heldBytesMax } = this.parts.limits
-    if (this.#peer.bufferedBytes <= heldBytesMax) this.#peer.write(chunk)
+    if (this.#peer.bufferedBytes <= heldBytesMax) this.#peer.say(chunk)
     else this.#close(new ChannelError('reader_stalled', `The client has not taken ${heldBytesMax} bytes.`))
   }
 

@@ -21,7 +21,9 @@ import { CLOSED_WITH_ERROR } from './invocation-errors.ts'
 import { MessageIntake, type MessageTaker } from './message-intake.ts'
 import { SEQUENCE_TOO_GREAT } from './received-sequence.ts'
 import { ResumableTransport } from './resumable-transport.ts'
+import { Said } from './said.ts'
 import { renewed, type ServedConnection, type ServedConnectionInit } from './served-connection.ts'
+import type { TurnMember, TurnWriter } from './turn-writer.ts'
 
 /** Of the handshake: a client that says less does not count (SIGNALR 2.7 K3). */
 const STATEFUL_VERSION = 2
@@ -33,6 +35,7 @@ export interface HubConnectionParts {
   readonly codecs: readonly Codec[]
   readonly limits: Limits
   readonly clock: Clock
+  readonly turnWriter: TurnWriter
   /** Tells clients what was wrong with what they sent. */
   readonly detailedErrors: boolean
 }
@@ -49,7 +52,7 @@ export interface HubConnectionInit extends ServedConnectionInit {
  */
 type HubConnectionState = 'handshake' | 'open' | 'closing' | 'closed'
 
-export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
+export class HubConnection implements ServedConnection, HubPeer, MessageTaker, TurnMember {
   readonly id: string
   readonly position: Position | null | undefined
   readonly #init: HubConnectionInit
@@ -67,6 +70,10 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   #isIntakeHeld = false
   #isPaused = false
   readonly #times: ConnectionTimes
+  /** What waits for the end of this turn. */
+  #said: Said | undefined
+  /** The turn in which something was said last. */
+  #turn = -1
 
   constructor(init: HubConnectionInit) {
     const { parts, transport, identity, id, position } = init
@@ -101,7 +108,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   }
 
   get bufferedBytes(): number {
-    return this.#transport.bufferedBytes
+    return this.#transport.bufferedBytes + (this.#said?.bytes ?? 0)
   }
 
   get outstandingBytes(): number {
@@ -129,8 +136,33 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     this.#identity = renewed(identity, this.#identity)
   }
 
+  say(chunk: Chunk): void {
+    if (this.#state !== 'open') return
+    const { turnWriter } = this.#parts
+    const turn = turnWriter.begin()
+    if (turn !== this.#turn) {
+      // A single message waits for nothing.
+      this.#turn = turn
+      this.write(chunk)
+      return
+    }
+    if (!this.#said) {
+      this.#said = new Said()
+      turnWriter.add(this)
+    }
+    this.#said.add(chunk)
+    if (this.#said.bytes >= this.#parts.limits.chunkBytesMax) this.flush()
+  }
+
+  flush(): void {
+    const said = this.#said
+    this.#said = undefined
+    if (said) this.write(said.joined())
+  }
+
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
+    if (this.#said) this.flush()
     this.#times.sent(this.#parts.clock.now())
     this.#transport.write(chunk)
   }
@@ -167,7 +199,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
         break
       case 'open':
         this.#session?.onClosing?.()
-        this.#say({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
+        this.#sayOwn({ type: MessageType.Close, error: describeClose(error), allowReconnect: error.retry })
         break
       case 'closing':
       case 'closed':
@@ -180,8 +212,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
 
   end(message: CloseMessage): void {
     if (this.#state !== 'open') return
-    this.#say(message)
+    this.#sayOwn(message)
     this.#end(1000, undefined)
+  }
+
+  callEnded(): void {
+    this.#times.received(this.#parts.clock.now())
   }
 
   pause(): void {
@@ -245,7 +281,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     const code = error.code === 'too-large' ? 'message_too_large' : 'protocol_broken'
     // .NET allows the client to reconnect after a protocol error (SIGNALR 2.8 J3).
     const said = describeProtocolError(error, this.#parts.detailedErrors)
-    this.#say({ type: MessageType.Close, error: said, allowReconnect: true })
+    this.#sayOwn({ type: MessageType.Close, error: said, allowReconnect: true })
     this.#end(1000, new ChannelError(code, error.message, { cause: error }))
   }
 
@@ -279,7 +315,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
     if (!this.#session?.isBusy && this.#times.silentMs(now) >= clientTimeoutMs) {
       this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
     } else if (this.#times.unspokenMs(now) >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
-      this.#say({ type: MessageType.Ping })
+      this.#sayOwn({ type: MessageType.Ping })
     }
   }
 
@@ -311,7 +347,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker {
   }
 
   /** Says something of the connection's own: of the types that a client which can resume does not count. */
-  #say(message: Extract<HubMessage, { readonly type: 6 | 7 }>): void {
+  #sayOwn(message: Extract<HubMessage, { readonly type: 6 | 7 }>): void {
     this.write(new Chunk(toBytes(this.#codec.encode(message)), 0))
   }
 

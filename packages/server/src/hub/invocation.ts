@@ -69,7 +69,9 @@ export class Invocation {
       } else {
         const bound = this.#bind()
         const args = bound instanceof Promise ? await bound.catch((error: unknown) => this.#refuse(error)) : bound
-        if (args) await this.#runWith(context, args)
+        // Awaited only where there is something to wait for: each `await` is a place in a queue behind others.
+        const waits = args && this.#runWith(context, args)
+        if (waits) await waits
       }
     } catch (error) {
       // What this file itself does wrong: the client still gets an answer.
@@ -119,19 +121,34 @@ export class Invocation {
     if (!(error instanceof ArgumentsError)) this.#session.parts.report(error, this.method.name)
   }
 
-  async #runWith(context: HubContext<HubContract>, args: readonly unknown[]): Promise<void> {
-    const { target } = this.message
+  /** Undefined where it is over when this returns. */
+  #runWith(context: HubContext<HubContract>, args: readonly unknown[]): Promise<void> | undefined {
     let result: unknown
     try {
       result = this.#call(context, args)
-      if (isThenable(result)) result = await result
     } catch (error) {
-      this.#fail(error, invocationErrors.methodThrew(target))
+      this.#fail(error, invocationErrors.methodThrew(this.message.target))
+      return undefined
+    }
+    return isThenable(result) ? this.#settle(result) : this.#finish(result)
+  }
+
+  async #settle(pending: PromiseLike<unknown>): Promise<void> {
+    let result: unknown
+    try {
+      result = await pending
+    } catch (error) {
+      this.#fail(error, invocationErrors.methodThrew(this.message.target))
       return
     }
+    await this.#finish(result)
+  }
+
+  #finish(result: unknown): Promise<void> | undefined {
     if (!this.method.isStreaming) this.#answer(result)
-    else if (isIterable(result)) await this.#answerStream(result)
-    else this.#answerError(invocationErrors.noStream(target))
+    else if (isIterable(result)) return this.#answerStream(result)
+    else this.#answerError(invocationErrors.noStream(this.message.target))
+    return undefined
   }
 
   /** The method with the filters around it. */

@@ -59,6 +59,20 @@ export function send(
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
+/**
+ * For answers that stay open: of one that waits behind another on its connection Node never says that the client is gone,
+ * so it would be kept for ever.
+ *
+ * @throws ChannelError `request_pipelined`
+ */
+export function requireFirstInLine(response: ServerResponse): void {
+  if (response.socket) return
+  throw new ChannelError(
+    'request_pipelined',
+    'The answer to the request before this one, on its connection, is not over.',
+  )
+}
+
 /** What the world did wrong as it is; anything else as `internal`, without its particulars. */
 export function toChannelError(error: unknown): ChannelError {
   if (error instanceof ChannelError) return error

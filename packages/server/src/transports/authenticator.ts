@@ -32,7 +32,18 @@ export class Authenticator {
   }
 
   async #ask(request: IncomingMessage): Promise<Identity | null> {
-    const { authenticate, limits, clock, logger } = this.#parts
+    try {
+      const answer = this.#parts.authenticate(request)
+      // Most applications have to look something up. For those that don't there is nothing to watch over.
+      return isThenable(answer) ? await this.#inTime(answer) : answer
+    } catch (cause) {
+      this.#parts.logger.error({ err: cause }, 'authenticate() failed; the request was refused')
+      throw new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
+    }
+  }
+
+  async #inTime(answer: PromiseLike<Identity | null>): Promise<Identity | null> {
+    const { limits, clock } = this.#parts
     let timer: Timer | undefined
     const tooLate = new Promise<never>((_, reject) => {
       timer = clock.after(limits.authenticationTimeoutMs, () => {
@@ -40,14 +51,16 @@ export class Authenticator {
       })
     })
     try {
-      return await Promise.race([Promise.resolve(authenticate(request)), tooLate])
-    } catch (cause) {
-      logger.error({ err: cause }, 'authenticate() failed; the request was refused')
-      throw new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
+      return await Promise.race([answer, tooLate])
     } finally {
       timer?.stop()
     }
   }
+}
+
+/** Not only of promises of this realm: the application may use others. */
+function isThenable<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** What is wrong with the application's answer, which no compiler may have looked at; undefined where nothing is. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Position } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
+import { clientOriginOf } from '../auth/client-origin.ts'
 import type { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Transport, TransportListener } from '../channel/transport.ts'
@@ -146,8 +147,9 @@ const NOBODY: TransportListener = { onData() {}, onDrain() {}, onClose() {} }
 
 type OpenArrival = Arrival & { readonly http: HttpConnection }
 
-function toHubRequest({ url = '', headers, socket }: IncomingMessage, transport: TransportName): HubRequest {
-  return { transport, url, headers, remoteAddress: socket.remoteAddress }
+function toHubRequest(request: IncomingMessage, transport: TransportName): HubRequest {
+  const { url = '', headers } = request
+  return { transport, url, headers, remoteAddress: clientOriginOf(request).address || undefined }
 }
 
 const NOTHING = { url: '', headers: {}, remoteAddress: undefined }

@@ -3,18 +3,20 @@ import type { Duplex } from 'node:stream'
 import { type Position, parsePosition } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { type AccessOptions, requireAccess } from '../auth/access.ts'
+import { clientOriginOf } from '../auth/client-origin.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
-import type { Authenticate, Identity, Limits } from '../options.ts'
-import { send, sendJson, sendProblem, toChannelError } from './answer.ts'
+import type { Authenticate, Identity, Limits, RedirectClient } from '../options.ts'
+import { requireFirstInLine, send, sendJson, sendProblem, toChannelError } from './answer.ts'
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
+import type { Neighbours } from './neighbours.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -33,9 +35,13 @@ export interface EndpointParts {
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Where a client is to go instead. */
+  readonly redirect?: RedirectClient | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  /** The other nodes; left out where there are none. */
+  readonly neighbours?: Neighbours | undefined
 }
 
 const CHANGED_TRANSPORT = 'Cannot change transports mid-connection'
@@ -70,7 +76,9 @@ export class Endpoint {
         return
       }
       this.#requireOpen()
-      sendJson(response, 200, this.#connections.negotiate(query, await this.#authenticator.identify(request)))
+      const identity = await this.#authenticator.identify(request)
+      const answer = this.#parts.redirect?.(request, identity) ?? this.#connections.negotiate(query, identity)
+      sendJson(response, 200, answer)
     })
   }
 
@@ -81,6 +89,7 @@ export class Endpoint {
         send(response, 405, '', { ...PLAIN, Allow: 'GET' })
         return
       }
+      requireFirstInLine(response)
       const last = request.headers['last-event-id']
       const position = parsePositionText(
         (Array.isArray(last) ? last[0] : last) ?? findIgnoringCase(query, 'position') ?? '',
@@ -104,7 +113,10 @@ export class Endpoint {
   /** `POST {hub}/refresh?id=`: the client of a connection shows newer credentials. Source: SIGNALR 2.12. */
   refresh(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     return this.#answer(request, response, async () => {
-      const http = this.#findToRefresh(request.method, findIgnoringCase(query, 'id'))
+      const token = findIgnoringCase(query, 'id')
+      const onGone = (): void => sendJson(response, 404, { error: 'connection_not_found' })
+      if (token && request.method === 'POST' && this.#passOn(token, request, response, onGone)) return
+      const http = this.#findToRefresh(request.method, token)
       if (!('token' in http)) {
         const { status, error } = http
         sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
@@ -132,17 +144,19 @@ export class Endpoint {
         send(response, 405, '', { ...PLAIN, Allow: 'GET, POST, DELETE' })
         return
       }
+      const token = findIgnoringCase(query, 'id')
+      const onGone = (): void => send(response, 404, 'No Connection with that ID', PLAIN)
+      if (token && this.#passOn(token, request, response, onGone)) return
       const identity = await this.#authenticator.identify(request)
       // Nobody would say of a client that went away meanwhile that it is gone.
       if (response.destroyed) return
-      const token = findIgnoringCase(query, 'id')
       if (!token) {
         send(response, 400, 'Connection ID required', PLAIN)
         return
       }
       const http = this.#connections.get(token)
       if (!http) {
-        send(response, 404, 'No Connection with that ID', PLAIN)
+        onGone()
         return
       }
       requireSameUser(http, identity)
@@ -162,6 +176,7 @@ export class Endpoint {
     socket.on('error', onError)
     let seat: Seat | undefined
     try {
+      this.#parts.neighbours?.admit(request)
       requireAccess(request, this.#parts.access)
       if (!this.#parts.transports.includes('WebSockets')) {
         answerUpgrade(socket, 404, PLAIN['Content-Type'], notSupported('WebSockets'))
@@ -171,7 +186,7 @@ export class Endpoint {
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
       const identity = await this.#authenticator.identify(request)
-      const http = token ? this.#connections.get(token) : undefined
+      const http = token ? await this.#find(token, identity, request) : undefined
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
         requireSameUser(http, identity)
@@ -207,9 +222,33 @@ export class Endpoint {
     }
   }
 
+  /** `POST {hub}/claim`: another node takes a connection that was negotiated here. @returns false where there is none */
+  claim(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): boolean {
+    const { neighbours } = this.#parts
+    if (!neighbours) return false
+    try {
+      const token = findIgnoringCase(query, 'id') ?? ''
+      send(
+        response,
+        neighbours.grant(token, request, () => this.#connections.take(token)),
+        '',
+        PLAIN,
+      )
+    } catch (error) {
+      sendProblem(response, toChannelError(error))
+      this.#logError(error)
+    }
+    return true
+  }
+
   /** Takes no more clients. Those that are there are the roster's to close. Idempotent. */
   close(): void {
     this.#isClosed = true
+  }
+
+  /** Ends when no client has anything left to ask, or after so long. */
+  emptied(timeoutMs: number): Promise<void> {
+    return this.#connections.emptied(timeoutMs)
   }
 
   #findToRefresh(method: string | undefined, token: string | undefined): HttpConnection | Refusal {
@@ -225,6 +264,7 @@ export class Endpoint {
   #carry(http: HttpConnection, { request, query, identity }: Opening, response: ServerResponse): void {
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling'
     const { carrier } = http
+    requireFirstInLine(response)
     if (!this.#parts.transports.includes(name)) send(response, 404, notSupported(name), PLAIN)
     else if (!carrier) {
       const position = parsePositionParameter(query)
@@ -251,9 +291,22 @@ export class Endpoint {
     send(response, 200, '', PLAIN)
   }
 
+  /** A request of a connection that another node has. */
+  #passOn(token: string, request: IncomingMessage, response: ServerResponse, onGone: () => void): boolean {
+    return !this.#connections.get(token) && this.#parts.neighbours?.pass(token, request, response, onGone) === true
+  }
+
+  /** A connection that a WebSocket is to carry, wherever it was negotiated. */
+  async #find(token: string, identity: Identity, request: IncomingMessage): Promise<HttpConnection | undefined> {
+    const own = this.#connections.get(token)
+    if (own) return own
+    const ticket = await this.#parts.neighbours?.claim(token, identity.user, request)
+    return ticket && this.#connections.adopt(ticket, token, identity)
+  }
+
   #seat(request: IncomingMessage): Seat {
     this.#requireOpen()
-    return this.#parts.roster.reserve(request.socket.remoteAddress ?? '')
+    return this.#parts.roster.reserve(clientOriginOf(request).address)
   }
 
   #requireOpen(): void {
@@ -262,6 +315,7 @@ export class Endpoint {
 
   async #answer(request: IncomingMessage, response: ServerResponse, run: () => Promise<void>): Promise<void> {
     try {
+      this.#parts.neighbours?.admit(request)
       requireAccess(request, this.#parts.access)
       if (allowOrigin(request, response, this.#parts.access)) await run()
     } catch (error) {

@@ -3,6 +3,8 @@ import type { Clock } from '../channel/clock.ts'
 import type { Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { HttpConnection } from './http-connection.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { NodeTicket } from './node-token.ts'
 
 const NEGOTIATE_VERSION_MAX = 1
 
@@ -27,26 +29,31 @@ export interface HttpConnectionsParts {
   readonly isStatefulAllowed: boolean
   /** Whether clients may show newer credentials while they are connected. */
   readonly isRefreshAllowed: boolean
+  /** The other nodes; left out where there are none. */
+  readonly neighbours?: Neighbours | undefined
 }
 
 /** The connections that HTTP requests name by token. Those not open yet are bounded in number and time. */
 export class HttpConnections {
   readonly #negotiated = new Map<string, HttpConnection>()
   readonly #open = new Map<string, HttpConnection>()
+  #onEmpty: (() => void) | undefined
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #createId: () => string
+  readonly #neighbours: Neighbours | undefined
   readonly #availableTransports: readonly object[]
   readonly #isStatefulAllowed: boolean
   readonly #isRefreshAllowed: boolean
 
-  constructor({ limits, clock, createId, transports, isStatefulAllowed, isRefreshAllowed }: HttpConnectionsParts) {
-    this.#limits = limits
-    this.#clock = clock
-    this.#createId = createId
-    this.#isStatefulAllowed = isStatefulAllowed
-    this.#isRefreshAllowed = isRefreshAllowed
-    this.#availableTransports = TRANSPORTS.filter(({ transport }) => transports.includes(transport))
+  constructor(parts: HttpConnectionsParts) {
+    this.#limits = parts.limits
+    this.#clock = parts.clock
+    this.#createId = parts.createId
+    this.#neighbours = parts.neighbours
+    this.#isStatefulAllowed = parts.isStatefulAllowed
+    this.#isRefreshAllowed = parts.isRefreshAllowed
+    this.#availableTransports = TRANSPORTS.filter(({ transport }) => parts.transports.includes(transport))
   }
 
   /** What `POST {hub}/negotiate` is answered; what was asked wrongly is an answer too (SIGNALR 2.1 N2). */
@@ -72,6 +79,26 @@ export class HttpConnections {
     return this.#open.get(token)
   }
 
+  /** Another node takes it, if nobody opened it. */
+  take(token: string): 'granted' | 'open' | 'gone' {
+    const connection = this.get(token)
+    if (!connection) return 'gone'
+    return this.#negotiated.delete(token) ? 'granted' : 'open'
+  }
+
+  /** One that another node negotiated, and that is this one's from now on. */
+  adopt({ id, version, isStateful, expiresAt }: NodeTicket, token: string, identity: Identity): HttpConnection {
+    return new HttpConnection({
+      id,
+      version,
+      token,
+      identity,
+      isStateful,
+      expiresAt,
+      earlyBytesMax: this.#limits.receivedFrameBytesMax,
+    })
+  }
+
   /** It has a transport now. */
   opened(connection: HttpConnection): void {
     this.#negotiated.delete(connection.token)
@@ -80,6 +107,19 @@ export class HttpConnections {
 
   gone(connection: HttpConnection): void {
     this.#open.delete(connection.token)
+    if (this.#open.size === 0) this.#onEmpty?.()
+  }
+
+  /** Ends when no client has anything left to ask, or after so long: who polls learns the end from one more poll (L3). */
+  async emptied(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(timeoutMs, resolve)
+      this.#onEmpty = () => {
+        timer.stop()
+        resolve()
+      }
+    })
   }
 
   /** Forgets what nobody opened in time. To be called about once a second. */
@@ -100,14 +140,18 @@ export class HttpConnections {
       )
     }
     const id = this.#createId()
+    const expiresAt = this.#clock.now() + disconnectTimeoutMs
+    const token =
+      this.#neighbours?.seal({ id, version, isStateful, expiresAt }, identity.user) ??
+      (version === 0 ? id : this.#createId())
     const connection = new HttpConnection({
-      id,
       version,
       // Version 0 knows no token: there the id is the secret.
-      token: version === 0 ? id : this.#createId(),
+      id: version === 0 ? token : id,
+      token,
       identity,
       isStateful,
-      expiresAt: this.#clock.now() + disconnectTimeoutMs,
+      expiresAt,
       earlyBytesMax: receivedFrameBytesMax,
     })
     this.#negotiated.set(connection.token, connection)

@@ -22,6 +22,7 @@ export function answerUpgrade(socket: Duplex, status: number, contentType: strin
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
     'X-Content-Type-Options: nosniff',
+    'Referrer-Policy: no-referrer',
   ]
   socket.once('finish', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)

@@ -18,6 +18,7 @@ const HEADERS = {
   'Content-Encoding': 'identity',
   'X-Accel-Buffering': 'no',
   'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
 }
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d

@@ -29,6 +29,7 @@ export class WebSocketAcceptor {
       maxPayload: limits.receivedFrameBytesMax,
       maxFragments: limits.receivedFragmentsMax,
       closeTimeout: limits.closeTimeoutMs,
+      WebSocket: CodedWebSocket,
     }
     this.#server = new ws.WebSocketServer(options)
     // A refused upgrade is answered by ws itself with 400 or 405 and the reason.
@@ -40,6 +41,13 @@ export class WebSocketAcceptor {
     this.#server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       onOpen(new WebSocketTransport(webSocket, socket as Socket))
     })
+  }
+}
+
+/** Answers a close frame without a code, as JavaScript clients send it, with 1000: ws would with none (SIGNALR 2.4 W4). */
+class CodedWebSocket extends ws.WebSocket {
+  override close(code: number = 1000, data?: string | Buffer): void {
+    super.close(code, data)
   }
 }
 

@@ -5,7 +5,7 @@ import { type Attack, throwMalformed } from './malformed-rig.ts'
 import { exchange, type Leaving, mutateBytes, noise } from './malformed-wire.ts'
 import { clientFrame, UPGRADE_HEAD } from './served-channel.ts'
 
-const BODY = '{"sender":"S","body":{"a":[1,"x"]},"to":{"users":["u"]},"ttlMs":5,"id":"i"}'
+const BODY = '{"sender":"S","body":{"a":[1,"x"]},"to":{"users":["u"]},"key":"k","intervalMs":7,"ttlMs":5,"id":"i"}'
 const HEAD = 'HTTP/1.1\r\nHost: localhost\r\n'
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 /** What clients send when all is well; most attacks begin as something that is nearly right. */

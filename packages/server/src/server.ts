@@ -26,6 +26,7 @@ import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
+import { SocketWriter } from './transports/socket-writer.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
@@ -82,6 +83,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     logger,
     createId: createConnectionId,
+    socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
   const routes = new Routes({

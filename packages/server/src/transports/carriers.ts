@@ -15,6 +15,7 @@ import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
+import type { SocketWriter } from './socket-writer.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface CarriersParts {
@@ -25,6 +26,7 @@ export interface CarriersParts {
   readonly limits: Limits
   readonly clock: Clock
   readonly logger: Logger
+  readonly socketWriter: SocketWriter
 }
 
 /** A client at the moment its transport opens. */
@@ -47,7 +49,7 @@ export class Carriers {
   constructor(parts: CarriersParts, connections: HttpConnections) {
     this.#parts = parts
     this.#connections = connections
-    this.#acceptor = new WebSocketAcceptor(parts.limits)
+    this.#acceptor = new WebSocketAcceptor(parts.limits, parts.socketWriter)
   }
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {

@@ -76,7 +76,7 @@ export class Channel implements LogFollower {
     this.#createId = createId
     this.#onReservedSender = onReservedSender
     const tail = new Tail(this.#keys, limits)
-    const runs = new Runs(tail, limits.chunkBytesMax)
+    const runs = new Runs(tail, limits.chunkBytesMax, clock)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
     this.#tail = tail
     this.#runs = runs
@@ -91,7 +91,7 @@ export class Channel implements LogFollower {
         return tail.start
       },
       now: () => clock.now(),
-      run: (cursor, connection) => runs.after(cursor, connection, clock.now()),
+      run: (cursor, connection) => runs.after(cursor, connection),
       read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
       wake: (connection) => pump.add(connection),
     }

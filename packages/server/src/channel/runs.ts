@@ -1,6 +1,7 @@
 import type { Codec } from '@serverchannel/protocol'
 import type { AudienceKey } from './audience-keys.ts'
 import { Chunk } from './chunk.ts'
+import type { Clock } from './clock.ts'
 import type { Slot } from './slot.ts'
 import type { Tail } from './tail.ts'
 
@@ -33,15 +34,17 @@ export interface Reader {
 export class Runs {
   readonly #tail: Tail
   readonly #chunkBytesMax: number
+  readonly #clock: Pick<Clock, 'now'>
   readonly #shared = new Map<AudienceKey, SharedRun[]>()
 
-  constructor(tail: Tail, chunkBytesMax: number) {
+  constructor(tail: Tail, chunkBytesMax: number, clock: Pick<Clock, 'now'>) {
     this.#tail = tail
     this.#chunkBytesMax = chunkBytesMax
+    this.#clock = clock
   }
 
   /** What comes after the cursor, which the tail must reach. */
-  after(cursor: number, reader: Reader, now: number): Run {
+  after(cursor: number, reader: Reader): Run {
     let first: Membership | undefined
     let count = 0
     for (const membership of reader.memberships) {
@@ -51,10 +54,10 @@ export class Runs {
     }
     if (!first) return { chunk: undefined, cursor: this.#tail.head }
     if (count === 1 && first.since <= cursor) {
-      const run = this.#sharedRun(first.key, cursor, reader.codec, now)
+      const run = this.#sharedRun(first.key, cursor, reader.codec)
       if (run) return run
     }
-    return this.#build(this.#collect(reader, cursor), reader.codec, now)
+    return this.#build(this.#collect(reader, cursor), reader.codec)
   }
 
   /** Forgets what was shared. To be called when a round ends: new entries make it stale. */
@@ -63,7 +66,7 @@ export class Runs {
   }
 
   /** The run of a key that many may share; undefined where some entry of it is not for everybody under the key. */
-  #sharedRun(key: AudienceKey, cursor: number, codec: Codec, now: number): Run | undefined {
+  #sharedRun(key: AudienceKey, cursor: number, codec: Codec): Run | undefined {
     let runs = this.#shared.get(key)
     if (!runs) {
       runs = []
@@ -75,7 +78,7 @@ export class Runs {
     const stretch = { slots: slotsAfter(key, cursor), end: this.#tail.head }
     if (stretch.slots.length === STEP_SLOTS_MAX) stretch.end = lastOffset(stretch.slots)
     const isForAll = !stretch.slots.some((slot) => slot.entry.audience.except)
-    const run = isForAll ? this.#build(stretch, codec, now) : undefined
+    const run = isForAll ? this.#build(stretch, codec) : undefined
     if (runs.length < SHARED_RUNS_MAX) runs.push({ after: cursor, codec, newest: key.newest, run })
     return run
   }
@@ -93,7 +96,8 @@ export class Runs {
     return { slots: slots.sort((a, b) => a.offset - b.offset), end }
   }
 
-  #build({ slots, end }: Stretch, codec: Codec, now: number): Run {
+  #build({ slots, end }: Stretch, codec: Codec): Run {
+    const now = this.#clock.now()
     const frames: Chunk[] = []
     let bytes = 0
     let cursor = end

@@ -163,7 +163,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
     if (this.#said) this.flush()
-    this.#times.sent(this.#parts.clock.now())
+    this.#times.sent()
     this.#transport.write(chunk)
   }
 
@@ -350,12 +350,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   }
 
   #open(codec: Codec): void {
-    const { limits, clock, hub } = this.#parts
+    const { limits, hub } = this.#parts
     const { receivedMessageBytesMax: messageBytesMax, depthMax } = limits
     this.#handshake = undefined
     this.#codec = codec
     this.#state = 'open'
-    this.#times.sent(clock.now())
+    this.#times.sent()
     this.#intake = new MessageIntake(new ClientReader(codec, { messageBytesMax, depthMax }), this, this.#parts)
     try {
       this.#session = hub.onConnected(this)

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { HANDSHAKE, PING } from './hub-scene.ts'
 import { framesOf } from './raw-frames.ts'
@@ -90,6 +92,26 @@ describe('a WebSocket', () => {
     await until(() => raw.text().includes(`\x88\x02${String.fromCharCode(code >> 8, code & 0xff)}`), `the code ${code}`)
     raw.socket.destroy()
     await scene.emptied()
+  })
+
+  it('does not keep the request that opened it', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const requests: WeakRef<object>[] = []
+    const scene = await open({
+      authenticate(request) {
+        requests.push(new WeakRef(request))
+        return {}
+      },
+    })
+    for (let count = 0; count < 3; count++) await openFrames(scene)
+    expect(requests).toHaveLength(3)
+    // Node's parser may hold on to the newest.
+    await until(() => {
+      collect()
+      return requests.slice(0, 2).every((request) => request.deref() === undefined)
+    }, 'the requests are collected')
+    expect(scene.connectionCount).toBe(3)
   })
 
   it('is not opened where the request is refused, and nothing that follows is taken for another request', async () => {

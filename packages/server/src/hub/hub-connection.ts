@@ -330,7 +330,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
         return
       case 'done':
         this.#transport.useFormat(outcome.codec.transferFormat)
-        this.#answerHandshake()
+        this.#transport.write(HANDSHAKE_DONE[outcome.codec.transferFormat])
         if (outcome.version >= STATEFUL_VERSION) this.#resumable?.begin(outcome.codec)
         this.#open(outcome.codec)
         if (outcome.rest.length > 0) this.#intake?.receive(outcome.rest)
@@ -340,8 +340,8 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     }
   }
 
-  #answerHandshake(error?: string): void {
-    this.#transport.write(new Chunk(toBytes(encodeHandshakeResponse(error === undefined ? {} : { error })), 0))
+  #answerHandshake(error: string): void {
+    this.#transport.write(createHandshakeAnswer({ error }))
   }
 
   /** Says something of the connection's own: of the types that a client which can resume does not count. */
@@ -385,6 +385,13 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#init.onEnd(this, error)
   }
 }
+
+function createHandshakeAnswer(answer: { readonly error?: string }): Chunk {
+  return new Chunk(toBytes(encodeHandshakeResponse(answer)), 0)
+}
+
+/** Shared by all connections of a format: a chunk keeps the frame that was made of it. */
+const HANDSHAKE_DONE = { Text: createHandshakeAnswer({}), Binary: createHandshakeAnswer({}) } as const
 
 /** Without details .NET's server says only that it was one, but for this. */
 function describeProtocolError({ message }: ProtocolError, isDetailed: boolean): string {

@@ -54,17 +54,17 @@ export class Carriers {
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
     const { request, seat, http } = arrival
-    let isOpen = false
     // Where ws refuses the upgrade, and never opens, the socket ends without a connection.
-    socket.once('close', () => {
-      if (isOpen) return
+    const onRefused = (): void => {
       seat.release()
       if (http) this.#connections.gone(http)
-    })
+    }
+    socket.once('close', onRefused)
     if (http) this.#connections.opened(http)
     http?.open('WebSockets')
     this.#acceptor.accept(request, socket, head, (transport) => {
-      isOpen = true
+      // Left there, it would keep the request as long as the socket is open.
+      socket.off('close', onRefused)
       const connection = this.#start(transport, arrival, this.#parts.serve)
       http?.open('WebSockets', connection)
     })
@@ -128,14 +128,15 @@ export class Carriers {
         // Who polls still has to learn it: then the transport says when nobody needs to any more.
         if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
       },
-      onEnd: (ended, error) => this.#logEnd(ended, error),
+      onEnd: this.#logEnd,
     })
     roster.add(connection)
     connection.start()
     return connection
   }
 
-  #logEnd({ id, identity }: ServedConnection, error: ChannelError | undefined): void {
+  /** One function for all connections. */
+  readonly #logEnd = ({ id, identity }: ServedConnection, error: ChannelError | undefined): void => {
     if (!error) return
     const { code, message, cause } = error
     const details = { code, connection: id, user: identity.user }

@@ -85,7 +85,7 @@ class WebSocketTransport implements Transport, HandleWriter {
       if (this.#socket.writableLength < PONG_BUFFER_BYTES_MAX) this.#webSocket.pong(data)
     })
     // ws ends the socket after an error, with the close code that fits; the close comes after it.
-    this.#webSocket.on('error', () => {})
+    this.#webSocket.on('error', ignore)
     this.#webSocket.on('close', (code: number) => {
       // Nobody said 1006: there was no close frame, of either end.
       const isLost = code === 1006 && !this.#isEnding
@@ -160,6 +160,8 @@ function frameOf(payload: Buffer, opcode: number): Buffer {
   const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode, mask: false, readOnly: true })
   return Buffer.concat(parts)
 }
+
+function ignore(): void {}
 
 function toBuffer(data: ws.RawData): Buffer {
   if (Buffer.isBuffer(data)) return data

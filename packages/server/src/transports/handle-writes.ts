@@ -43,7 +43,7 @@ export class HandleWrites {
     if (socket.writableLength > 0 || socket.writableCorked > 0 || socket.connecting || socket.write !== socketWrite) {
       return NOT_WRITTEN
     }
-    const handle = (socket as { readonly _handle?: Handle | null })._handle
+    const { _handle: handle } = socket as { readonly _handle?: Handle | null }
     // One of TLS takes plain bytes too, but by other rules.
     if (!handle || handle.constructor !== TCP) return NOT_WRITTEN
     const request = this.#request
@@ -62,7 +62,7 @@ export class HandleWrites {
   }
 }
 
-const socketWrite = Socket.prototype.write
+const { write: socketWrite } = Socket.prototype as { readonly write: unknown }
 
 interface Handle {
   writeBuffer(request: WriteRequest, data: Buffer): number

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { HandleWrites, NOT_WRITTEN } from '../src/transports/handle-writes.ts'
 import { provenHandleWrites } from '../src/transports/handle-writes-proof.ts'
@@ -129,7 +130,7 @@ describe('writing to the handles of sockets', () => {
     expect(writer.taken).toBe(0)
   })
 
-  it('leaves to the stream what is corked, connecting, or watched by a `write` of somebody else', async () => {
+  it('leaves to the stream what is corked, connecting, encrypted, or watched by a `write` of somebody else', async () => {
     const writes = await open()
     const writer = countTaken()
     const { near } = await openPair()
@@ -141,6 +142,10 @@ describe('writing to the handles of sockets', () => {
     onTestFinished(() => void connecting.destroy())
     expect(writes.write(connecting, piece(0), writer)).toBe(NOT_WRITTEN)
     expect(writes.write(new Socket(), piece(0), writer)).toBe(NOT_WRITTEN)
+    const encrypted = new TLSSocket((await openPair()).near)
+    onTestFinished(() => void encrypted.destroy())
+    expect(encrypted.writableLength).toBe(0)
+    expect(writes.write(encrypted, piece(0), writer)).toBe(NOT_WRITTEN)
     near.write = near.write.bind(near)
     expect(writes.write(near, piece(0), writer)).toBe(NOT_WRITTEN)
   })

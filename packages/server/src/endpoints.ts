@@ -29,6 +29,7 @@ import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
 import type { Nodes } from './transports/nodes.ts'
+import type { SocketWriter } from './transports/socket-writer.ts'
 
 /** How a hub, or what is below hubs, is served. */
 export interface MapOptions {
@@ -62,6 +63,7 @@ export interface EndpointsParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  readonly socketWriter: SocketWriter
   /** The other nodes; undefined where this is the only one. */
   readonly nodes: Nodes | undefined
 }

@@ -38,6 +38,7 @@ export type { RawConnection, ServeRaw } from './hub/raw-connection.ts'
 export { type UploadParameter, unchecked, upload, type Validator } from './hub/validator.ts'
 export {
   type Authenticate,
+  type DirectWrites,
   type Identity,
   type LimitName,
   type Limits,

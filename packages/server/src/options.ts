@@ -260,6 +260,9 @@ export interface Redirect {
 /** Sends a client to another server when it negotiates; undefined: it stays here. */
 export type RedirectClient = (request: IncomingMessage, identity: Identity) => Redirect | undefined
 
+/** Whether sockets are written to below Node's streams. */
+export type DirectWrites = 'auto' | 'off'
+
 /** The processes that serve one application, and which of them this is. */
 export interface NodesOptions {
   /** This process's name, one of those in `urls`. */
@@ -301,6 +304,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
    * the only one, or a client's requests all come to the same one.
    */
   readonly nodes?: NodesOptions
+  /**
+   * Whether frames go to the handles of sockets, below Node's streams, which costs a third: `auto` where a try at the
+   * start shows that this Node does it right, `off` never. Default `auto`.
+   */
+  readonly directWrites?: DirectWrites
   /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */
   readonly logger?: Logger
 }

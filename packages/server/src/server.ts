@@ -9,6 +9,7 @@ import { ChannelError } from './channel/channel-error.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import type { Store } from './channel/store.ts'
+import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { attachTo } from './http/attachment.ts'
@@ -26,6 +27,7 @@ import { MemoryStore } from './stores/memory.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
+import { SocketWriter } from './transports/socket-writer.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
@@ -82,6 +84,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     logger,
     createId: createConnectionId,
+    socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
   const routes = new Routes({
@@ -326,11 +329,6 @@ function openStore(store: string | Store, limits: Limits): Store {
   if (typeof store !== 'string') return store
   if (store !== 'memory:') throw new TypeError(`There is no store '${store}'. Stores: 'memory:'.`)
   return new MemoryStore({ ...limits, epoch: randomBytes(9).toString('base64url'), now: () => systemClock.now() })
-}
-
-/** Of connections and their tokens: 128 random bits. Source: SIGNALR 1. */
-function createConnectionId(): string {
-  return randomBytes(16).toString('base64url')
 }
 
 /**

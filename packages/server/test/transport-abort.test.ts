@@ -5,9 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { Chunk } from '../src/channel/chunk.ts'
 import type { Transport, TransportListener } from '../src/channel/transport.ts'
-import { resolveLimits } from '../src/options.ts'
+import { type DirectWrites, resolveLimits } from '../src/options.ts'
 import { LongPollingTransport } from '../src/transports/long-polling.ts'
 import { ServerSentEventsTransport } from '../src/transports/server-sent-events.ts'
+import { SocketWriter } from '../src/transports/socket-writer.ts'
 import { WebSocketAcceptor } from '../src/transports/websocket.ts'
 import { FakeClock } from './fake-clock.ts'
 import { startAsking } from './transport-http.ts'
@@ -71,28 +72,30 @@ async function overRequest(open: (response: ServerResponse) => Transport): Promi
   return { transport, told, isClientEnded: () => isEnded }
 }
 
-const rigs: readonly [string, () => Promise<Rig>][] = [
-  [
-    'WebSockets',
-    async () => {
-      const told: string[] = []
-      let transport: Transport | undefined
-      const acceptor = new WebSocketAcceptor(resolveLimits({}))
-      const url = await listen({
-        onUpgrade(request, socket, head) {
-          acceptor.accept(request, socket, head, (opened) => {
-            transport = opened
-            opened.listen(record(told))
-          })
-        },
+async function overWebSocket(directWrites: DirectWrites): Promise<Rig> {
+  const told: string[] = []
+  let transport: Transport | undefined
+  const writer = new SocketWriter(directWrites)
+  await writer.isDirect
+  const acceptor = new WebSocketAcceptor(resolveLimits({}), writer)
+  const url = await listen({
+    onUpgrade(request, socket, head) {
+      acceptor.accept(request, socket, head, (opened) => {
+        transport = opened
+        opened.listen(record(told))
       })
-      const webSocket = new WebSocket(url.replace('http', 'ws'))
-      webSocket.on('error', () => {})
-      await until(() => transport !== undefined && webSocket.readyState === WebSocket.OPEN, 'the transport is open')
-      if (!transport) throw new Error('There is no transport')
-      return { transport, told, isClientEnded: () => webSocket.readyState === WebSocket.CLOSED }
     },
-  ],
+  })
+  const webSocket = new WebSocket(url.replace('http', 'ws'))
+  webSocket.on('error', () => {})
+  await until(() => transport !== undefined && webSocket.readyState === WebSocket.OPEN, 'the transport is open')
+  if (!transport) throw new Error('There is no transport')
+  return { transport, told, isClientEnded: () => webSocket.readyState === WebSocket.CLOSED }
+}
+
+const rigs: readonly [string, () => Promise<Rig>][] = [
+  ['WebSockets', () => overWebSocket('auto')],
+  ['WebSockets, written to by their streams', () => overWebSocket('off')],
   [
     'ServerSentEvents',
     () =>

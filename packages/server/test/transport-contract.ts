@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ChannelError } from '../src/channel/channel-error.ts'
+import type { DirectWrites } from '../src/options.ts'
 import { range } from './channel-scene.ts'
 import { bodies, type ClientOptions, type OpenClient, receive, type TransportClient } from './transport-clients.ts'
 import { ask } from './transport-http.ts'
@@ -7,6 +8,8 @@ import { openTransportScene, type TransportScene, type TransportSceneOptions } f
 import { until } from './until.ts'
 
 export interface TransportTraits {
+  /** Default: auto. */
+  readonly directWrites?: DirectWrites
   /** Why nothing can be sent to the server on it; undefined where it can. */
   readonly takesNothing?: string
   /** Why what the server says at the end doesn't tell whether to come back. */
@@ -16,7 +19,10 @@ export interface TransportTraits {
 }
 
 /** One scene for each test, and a client of the transport; all closed after it. */
-export function useScenes(open: OpenClient): {
+export function useScenes(
+  open: OpenClient,
+  { directWrites = 'auto' }: TransportTraits,
+): {
   scene(options?: TransportSceneOptions): Promise<TransportScene>
   client(scene: TransportScene, options?: ClientOptions): Promise<TransportClient>
 } {
@@ -26,7 +32,7 @@ export function useScenes(open: OpenClient): {
   })
   return {
     async scene(options) {
-      const scene = await openTransportScene(options)
+      const scene = await openTransportScene({ directWrites, ...options })
       closing.push(() => scene.close())
       return scene
     },
@@ -42,7 +48,7 @@ const KIB = 1024
 
 /** What every transport does, over real sockets, from the server to the client. What one can't do is skipped, with its reason. */
 export function describeTransport(name: string, openClient: OpenClient, traits: TransportTraits = {}): void {
-  const { scene: open, client: connect } = useScenes(openClient)
+  const { scene: open, client: connect } = useScenes(openClient, traits)
 
   describe(`${name}: from the server`, () => {
     it('brings messages in the order in which they were posted', async () => {

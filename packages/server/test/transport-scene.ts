@@ -14,11 +14,12 @@ import { Roster } from '../src/hub/roster.ts'
 import type { ServedConnectionInit } from '../src/hub/served-connection.ts'
 import { TurnWriter } from '../src/hub/turn-writer.ts'
 import { parseOrigins } from '../src/option-checks.ts'
-import { type Authenticate, type Limits, resolveLimits } from '../src/options.ts'
+import { type Authenticate, type DirectWrites, type Limits, resolveLimits } from '../src/options.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
 import { Endpoint } from '../src/transports/endpoint.ts'
 import { eventStreamCodec } from '../src/transports/event-stream-codec.ts'
 import { allTransports } from '../src/transports/negotiate.ts'
+import { SocketWriter } from '../src/transports/socket-writer.ts'
 import { createChannelCalls } from './channel-calls.ts'
 import { FakeClock } from './fake-clock.ts'
 import { until } from './until.ts'
@@ -30,6 +31,8 @@ export interface TransportSceneOptions {
   readonly codecs?: readonly Codec[]
   /** Default: `Authorization: Bearer NAME`, or `access_token=NAME`, is the user NAME; without it, nobody in particular. */
   readonly authenticate?: Authenticate
+  /** Default: auto, and it is waited for. */
+  readonly directWrites?: DirectWrites
 }
 
 /** A channel behind a real http server on a port of its own. Sockets and turns of the loop are real, time is not. */
@@ -74,6 +77,8 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     made.set(connection.id, connection)
     return connection
   }
+  const socketWriter = new SocketWriter(options.directWrites ?? 'auto')
+  await socketWriter.isDirect
   const endpoint = new Endpoint({
     serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
     serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
@@ -87,6 +92,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     authenticate: options.authenticate ?? byName,
     clock,
     logger,
+    socketWriter,
     createId: () => `connection-${String(++ids).padStart(11, '0')}`,
   })
   const shutDown = (): Promise<void> => {

@@ -1,12 +1,18 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { HANDSHAKE, PING } from './hub-scene.ts'
+import { framesOf } from './raw-frames.ts'
 import { clientFrame, openClient, openRaw, type RawConnection, serveChannel, UPGRADE_HEAD } from './served-channel.ts'
+import { ask } from './transport-http.ts'
 import { openTransportScene, type TransportScene, type TransportSceneOptions } from './transport-scene.ts'
 import { until } from './until.ts'
 
 const TEXT = 1
 const BINARY = 2
 const CLOSE = 8
+const PING_FRAME = 9
+const PONG_FRAME = 10
 const CLOSE_1000 = '\x88\x02\x03\xe8'
 
 async function open(options?: TransportSceneOptions): Promise<TransportScene> {
@@ -88,6 +94,26 @@ describe('a WebSocket', () => {
     await scene.emptied()
   })
 
+  it('does not keep the request that opened it', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const requests: WeakRef<object>[] = []
+    const scene = await open({
+      authenticate(request) {
+        requests.push(new WeakRef(request))
+        return {}
+      },
+    })
+    for (let count = 0; count < 3; count++) await openFrames(scene)
+    expect(requests).toHaveLength(3)
+    // Node's parser may hold on to the newest.
+    await until(() => {
+      collect()
+      return requests.slice(0, 2).every((request) => request.deref() === undefined)
+    }, 'the requests are collected')
+    expect(scene.connectionCount).toBe(3)
+  })
+
   it('is not opened where the request is refused, and nothing that follows is taken for another request', async () => {
     const { port, channel } = await serveChannel()
     const next = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -104,6 +130,36 @@ describe('a WebSocket', () => {
       expect(raw.text().match(/HTTP\/1\.1/g)).toHaveLength(1)
     }
     expect(channel.connectionCount).toBe(0)
+  })
+})
+
+describe.each(['auto', 'off'] as const)('writes of a WebSocket, directWrites %s,', (directWrites) => {
+  it('keep their order with pongs and the close, though the client did not read', async () => {
+    const scene = await open({ directWrites, limits: { closeTimeoutMs: 5000 } })
+    const raw = await openFrames(scene)
+    const connection = await scene.connected(1)
+    raw.socket.pause()
+    const filler = 'x'.repeat(100_000)
+    let count = 0
+    while (connection.bufferedBytes === 0) await scene.post([++count, filler])
+    raw.socket.write(clientFrame(PING_FRAME, 'are you there'))
+    // Answered after the ping has come.
+    await ask(scene.url)
+    await scene.post([++count, filler])
+    const left = scene.shutDown()
+    raw.socket.resume()
+    await until(() => raw.text().endsWith(CLOSE_1000), 'the close has come')
+    raw.socket.end()
+    await left
+    const frames = framesOf(raw.text())
+    expect(frames.at(-1)).toMatchObject({ opcode: CLOSE })
+    const texts = frames.filter(({ opcode }) => opcode === TEXT).map(({ payload }) => payload.toString())
+    const numbers = texts.flatMap((text) => [...text.matchAll(/"Body":\[(\d+),/g)].map(([, number]) => Number(number)))
+    expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index + 1))
+    const others = frames.filter(({ opcode }) => opcode !== TEXT)
+    // Behind a stream that is full a ping gets no answer.
+    const opcodes = directWrites === 'auto' ? [PONG_FRAME, CLOSE] : [CLOSE]
+    expect(others.map(({ opcode }) => opcode)).toEqual(opcodes)
   })
 })
 

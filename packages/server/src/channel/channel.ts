@@ -79,7 +79,7 @@ export class Channel implements LogFollower {
     this.#onReservedSender = onReservedSender
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
     const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
-    const runs = new Runs(limits.chunkBytesMax)
+    const runs = new Runs(limits.chunkBytesMax, clock)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
     this.#intervals = intervals
     this.#tail = tail
@@ -96,7 +96,7 @@ export class Channel implements LogFollower {
       },
       chunkBytesMax: limits.chunkBytesMax,
       now: () => clock.now(),
-      run: (cursor, connection) => runs.after(cursor, connection, clock.now()),
+      run: (cursor, connection) => runs.after(cursor, connection),
       read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
       wake: (connection) => pump.add(connection),
     }

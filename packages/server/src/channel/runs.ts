@@ -1,6 +1,7 @@
 import type { Codec } from '@serverchannel/protocol'
 import type { AudienceKey } from './audience-keys.ts'
 import { Chunk } from './chunk.ts'
+import type { Clock } from './clock.ts'
 import type { Member, Membership } from './membership.ts'
 import { Replacements } from './replacements.ts'
 import type { Slot } from './slot.ts'
@@ -28,14 +29,16 @@ export interface Reader extends Member {
  */
 export class Runs {
   readonly #chunkBytesMax: number
+  readonly #clock: Pick<Clock, 'now'>
   readonly #shared = new Map<AudienceKey, SharedRun[]>()
 
-  constructor(chunkBytesMax: number) {
+  constructor(chunkBytesMax: number, clock: Pick<Clock, 'now'>) {
     this.#chunkBytesMax = chunkBytesMax
+    this.#clock = clock
   }
 
   /** What comes after the cursor, which the tail must reach. */
-  after(cursor: number, reader: Reader, now: number): Run {
+  after(cursor: number, reader: Reader): Run {
     let first: Membership | undefined
     let count = 0
     for (const membership of reader.memberships) {
@@ -45,10 +48,10 @@ export class Runs {
     }
     if (!first) return { chunk: undefined, cursor: reader.due }
     if (count === 1 && first.since <= cursor) {
-      const run = this.#sharedRun(first.key, cursor, reader, now)
+      const run = this.#sharedRun(first.key, cursor, reader)
       if (run) return run
     }
-    return this.#build(this.#collect(reader, cursor), reader.codec, now)
+    return this.#build(this.#collect(reader, cursor), reader.codec)
   }
 
   /** Forgets what was shared. To be called when a round ends: new entries make it stale. */
@@ -57,7 +60,7 @@ export class Runs {
   }
 
   /** The run of a key that many may share; undefined where some entry of it is not for everybody under the key. */
-  #sharedRun(key: AudienceKey, cursor: number, reader: Reader, now: number): Run | undefined {
+  #sharedRun(key: AudienceKey, cursor: number, reader: Reader): Run | undefined {
     const { codec, due, isCatchingUp } = reader
     let runs = this.#shared.get(key)
     if (!runs) {
@@ -69,9 +72,7 @@ export class Runs {
       if (known.due === due && known.isCatchingUp === isCatchingUp) return known.run
     }
     const stretch = stretchAfter(key, cursor, due)
-    const run = isForAll(key, stretch.slots, due)
-      ? this.#build(withoutReplaced(stretch, reader), codec, now)
-      : undefined
+    const run = isForAll(key, stretch.slots, due) ? this.#build(withoutReplaced(stretch, reader), codec) : undefined
     if (runs.length < SHARED_RUNS_MAX) runs.push({ after: cursor, codec, newest: key.newest, due, isCatchingUp, run })
     return run
   }
@@ -89,7 +90,8 @@ export class Runs {
     return withoutReplaced({ slots: slots.sort((a, b) => a.offset - b.offset), end }, reader)
   }
 
-  #build({ slots, end }: Stretch, codec: Codec, now: number): Run {
+  #build({ slots, end }: Stretch, codec: Codec): Run {
+    const now = this.#clock.now()
     const frames: Chunk[] = []
     let bytes = 0
     let cursor = end

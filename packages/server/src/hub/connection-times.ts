@@ -6,17 +6,20 @@ export class ConnectionTimes {
   readonly #stallWatch: StallWatch
   readonly #openedAt: number
   #sentAt: number
+  /** Something was sent since the beat before: when exactly is not worth a look at the clock for each message. */
+  #hasSent = false
+  #beatAt: number
   #receivedAt: number
   /** A client that never pings is never timed out (SIGNALR 2.10 C1). */
   #hasPinged = false
 
   constructor(transport: Transport, now: number) {
     this.#stallWatch = new StallWatch(transport, now)
-    this.#openedAt = this.#sentAt = this.#receivedAt = now
+    this.#openedAt = this.#sentAt = this.#beatAt = this.#receivedAt = now
   }
 
-  sent(now: number): void {
-    this.#sentAt = now
+  sent(): void {
+    this.#hasSent = true
   }
 
   received(now: number): void {
@@ -31,8 +34,11 @@ export class ConnectionTimes {
     return now - this.#openedAt
   }
 
-  /** For how long nothing was said to the client. */
+  /** For how long nothing was said to the client, at most: of one beat all counts as its begin. To be asked with each. */
   unspokenMs(now: number): number {
+    if (this.#hasSent) this.#sentAt = this.#beatAt
+    this.#hasSent = false
+    this.#beatAt = now
     return now - this.#sentAt
   }
 

@@ -163,7 +163,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
     if (this.#said) this.flush()
-    this.#times.sent(this.#parts.clock.now())
+    this.#times.sent()
     this.#transport.write(chunk)
   }
 
@@ -332,7 +332,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
         return
       case 'done':
         this.#transport.useFormat(outcome.codec.transferFormat)
-        this.#answerHandshake()
+        this.#transport.write(HANDSHAKE_DONE[outcome.codec.transferFormat])
         if (outcome.version >= STATEFUL_VERSION) this.#resumable?.begin(outcome.codec)
         this.#open(outcome.codec)
         if (outcome.rest.length > 0) this.#intake?.receive(outcome.rest)
@@ -342,8 +342,8 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     }
   }
 
-  #answerHandshake(error?: string): void {
-    this.#transport.write(new Chunk(toBytes(encodeHandshakeResponse(error === undefined ? {} : { error })), 0))
+  #answerHandshake(error: string): void {
+    this.#transport.write(createHandshakeAnswer({ error }))
   }
 
   /** Says something of the connection's own: of the types that a client which can resume does not count. */
@@ -352,12 +352,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   }
 
   #open(codec: Codec): void {
-    const { limits, clock, hub } = this.#parts
+    const { limits, hub } = this.#parts
     const { receivedMessageBytesMax: messageBytesMax, depthMax } = limits
     this.#handshake = undefined
     this.#codec = codec
     this.#state = 'open'
-    this.#times.sent(clock.now())
+    this.#times.sent()
     this.#intake = new MessageIntake(new ClientReader(codec, { messageBytesMax, depthMax }), this, this.#parts)
     try {
       this.#session = hub.onConnected(this)
@@ -387,6 +387,13 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#init.onEnd(this, error)
   }
 }
+
+function createHandshakeAnswer(answer: { readonly error?: string }): Chunk {
+  return new Chunk(toBytes(encodeHandshakeResponse(answer)), 0)
+}
+
+/** Shared by all connections of a format: a chunk keeps the frame that was made of it. */
+const HANDSHAKE_DONE = { Text: createHandshakeAnswer({}), Binary: createHandshakeAnswer({}) } as const
 
 /** Without details .NET's server says only that it was one, but for this. */
 function describeProtocolError({ message }: ProtocolError, isDetailed: boolean): string {

@@ -18,16 +18,15 @@ export class Roster {
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #connections = new Set<ServedConnection>()
-  readonly #byAddress = new Map<string, number>()
-  readonly #byUser = new Map<string, number>()
+  readonly #places: Places
   readonly #onBeat: ((now: number) => void)[] = []
-  #seats = 0
   readonly #timer: Timer
   #emptied: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
 
   constructor(limits: Limits, clock: Clock) {
     this.#limits = limits
+    this.#places = { limits, byAddress: new Map(), byUser: new Map(), taken: 0 }
     this.#clock = clock
     this.#timer = clock.every(HEARTBEAT_MS, () => this.#beat())
   }
@@ -44,32 +43,12 @@ export class Roster {
   /** @throws ChannelError `too_many_connections` */
   reserve(address: string): Seat {
     const { connectionsMax, connectionsPerAddressMax } = this.#limits
-    if (this.#seats >= connectionsMax) throw tooMany(`This server has ${connectionsMax} connections already.`)
-    if ((this.#byAddress.get(address) ?? 0) >= connectionsPerAddressMax) {
+    const { byAddress } = this.#places
+    if (this.#places.taken >= connectionsMax) throw tooMany(`This server has ${connectionsMax} connections already.`)
+    if ((byAddress.get(address) ?? 0) >= connectionsPerAddressMax) {
       throw tooMany(`There are ${connectionsPerAddressMax} connections from this address already.`)
     }
-    this.#seats++
-    count(this.#byAddress, address, 1)
-    let seatedUser: string | undefined
-    let isReleased = false
-    return {
-      assign: (user) => {
-        if (user === undefined || isReleased) return
-        const { connectionsPerUserMax } = this.#limits
-        if ((this.#byUser.get(user) ?? 0) >= connectionsPerUserMax) {
-          throw tooMany(`This user has ${connectionsPerUserMax} connections already.`)
-        }
-        count(this.#byUser, user, 1)
-        seatedUser = user
-      },
-      release: () => {
-        if (isReleased) return
-        isReleased = true
-        this.#seats--
-        count(this.#byAddress, address, -1)
-        if (seatedUser !== undefined) count(this.#byUser, seatedUser, -1)
-      },
-    }
+    return new Place(address, this.#places)
   }
 
   add(connection: ServedConnection): void {
@@ -96,6 +75,47 @@ export class Roster {
     const now = this.#clock.now()
     for (const connection of this.#connections) connection.tick(now)
     for (const run of this.#onBeat) run(now)
+  }
+}
+
+/** How many places are taken, and by whom. */
+interface Places {
+  readonly limits: Limits
+  readonly byAddress: Map<string, number>
+  readonly byUser: Map<string, number>
+  taken: number
+}
+
+/** Without a function of its own for each connection. */
+class Place implements Seat {
+  readonly #address: string
+  readonly #places: Places
+  #user: string | undefined
+  #isReleased = false
+
+  constructor(address: string, places: Places) {
+    this.#address = address
+    this.#places = places
+    places.taken++
+    count(places.byAddress, address, 1)
+  }
+
+  assign(user: string | undefined): void {
+    if (user === undefined || this.#isReleased) return
+    const { limits, byUser } = this.#places
+    if ((byUser.get(user) ?? 0) >= limits.connectionsPerUserMax) {
+      throw tooMany(`This user has ${limits.connectionsPerUserMax} connections already.`)
+    }
+    count(byUser, user, 1)
+    this.#user = user
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#places.taken--
+    count(this.#places.byAddress, this.#address, -1)
+    if (this.#user !== undefined) count(this.#places.byUser, this.#user, -1)
   }
 }
 

@@ -15,6 +15,7 @@ import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
+import type { SocketWriter } from './socket-writer.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface CarriersParts {
@@ -25,6 +26,7 @@ export interface CarriersParts {
   readonly limits: Limits
   readonly clock: Clock
   readonly logger: Logger
+  readonly socketWriter: SocketWriter
 }
 
 /** A client at the moment its transport opens. */
@@ -47,22 +49,22 @@ export class Carriers {
   constructor(parts: CarriersParts, connections: HttpConnections) {
     this.#parts = parts
     this.#connections = connections
-    this.#acceptor = new WebSocketAcceptor(parts.limits)
+    this.#acceptor = new WebSocketAcceptor(parts.limits, parts.socketWriter)
   }
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
     const { request, seat, http } = arrival
-    let isOpen = false
     // Where ws refuses the upgrade, and never opens, the socket ends without a connection.
-    socket.once('close', () => {
-      if (isOpen) return
+    const onRefused = (): void => {
       seat.release()
       if (http) this.#connections.gone(http)
-    })
+    }
+    socket.once('close', onRefused)
     if (http) this.#connections.opened(http)
     http?.open('WebSockets')
     this.#acceptor.accept(request, socket, head, (transport) => {
-      isOpen = true
+      // Left there, it would keep the request as long as the socket is open.
+      socket.off('close', onRefused)
       const connection = this.#start(transport, arrival, this.#parts.serve)
       http?.open('WebSockets', connection)
     })
@@ -126,14 +128,15 @@ export class Carriers {
         // Who polls still has to learn it: then the transport says when nobody needs to any more.
         if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
       },
-      onEnd: (ended, error) => this.#logEnd(ended, error),
+      onEnd: this.#logEnd,
     })
     roster.add(connection)
     connection.start()
     return connection
   }
 
-  #logEnd({ id, identity }: ServedConnection, error: ChannelError | undefined): void {
+  /** One function for all connections. */
+  readonly #logEnd = ({ id, identity }: ServedConnection, error: ChannelError | undefined): void => {
     if (!error) return
     const { code, message, cause } = error
     const details = { code, connection: id, user: identity.user }

@@ -20,6 +20,7 @@ import type { Neighbours } from './neighbours.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
+import type { SocketWriter } from './socket-writer.ts'
 
 export interface EndpointParts {
   /** Makes the connections of clients that have come. */
@@ -40,6 +41,7 @@ export interface EndpointParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
+  readonly socketWriter: SocketWriter
   /** The other nodes; left out where there are none. */
   readonly neighbours?: Neighbours | undefined
 }

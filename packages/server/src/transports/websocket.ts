@@ -6,6 +6,8 @@ import * as ws from 'ws'
 import type { Chunk } from '../channel/chunk.ts'
 import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
 import type { Limits } from '../options.ts'
+import type { HandleWriter } from './handle-writes.ts'
+import type { SocketWriter } from './socket-writer.ts'
 
 const OPCODES = { Text: 1, Binary: 2 } as const
 /** Pongs wait in memory while the peer doesn't read: above this many buffered bytes, its pings get none. */
@@ -17,8 +19,10 @@ const PONG_BUFFER_BYTES_MAX = 16_384
  */
 export class WebSocketAcceptor {
   readonly #server: ws.WebSocketServer
+  readonly #writer: SocketWriter
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, writer: SocketWriter) {
+    this.#writer = writer
     const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -39,7 +43,7 @@ export class WebSocketAcceptor {
   /** Completes the upgrade. `onOpen` gets the transport once it is one. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, onOpen: (transport: Transport) => void): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      onOpen(new WebSocketTransport(webSocket, socket as Socket))
+      onOpen(new WebSocketTransport(webSocket, socket as Socket, this.#writer))
     })
   }
 }
@@ -51,22 +55,28 @@ class CodedWebSocket extends ws.WebSocket {
   }
 }
 
-class WebSocketTransport implements Transport {
+class WebSocketTransport implements Transport, HandleWriter {
   readonly name = 'WebSockets'
   readonly transferFormats = ['Text', 'Binary'] as const
   readonly hasKeepAlive = true
   readonly #webSocket: WebSocket
   readonly #socket: Socket
+  readonly #writer: SocketWriter
+  #listener: TransportListener | undefined
   #writtenBytes = 0
+  /** What was written below the socket's stream and the kernel has not taken: of one write at most. */
+  #pendingBytes = 0
   #isEnding = false
   #opcode: number = OPCODES.Text
 
-  constructor(webSocket: WebSocket, socket: Socket) {
+  constructor(webSocket: WebSocket, socket: Socket, writer: SocketWriter) {
     this.#webSocket = webSocket
     this.#socket = socket
+    this.#writer = writer
   }
 
   listen(listener: TransportListener): void {
+    this.#listener = listener
     this.#webSocket.on('message', (data: ws.RawData, isBinary: boolean) => {
       const bytes = toBuffer(data)
       listener.onData(isBinary ? bytes : bytes.toString())
@@ -75,7 +85,7 @@ class WebSocketTransport implements Transport {
       if (this.#socket.writableLength < PONG_BUFFER_BYTES_MAX) this.#webSocket.pong(data)
     })
     // ws ends the socket after an error, with the close code that fits; the close comes after it.
-    this.#webSocket.on('error', () => {})
+    this.#webSocket.on('error', ignore)
     this.#webSocket.on('close', (code: number) => {
       // Nobody said 1006: there was no close frame, of either end.
       const isLost = code === 1006 && !this.#isEnding
@@ -87,11 +97,11 @@ class WebSocketTransport implements Transport {
 
   /** What is below the socket's own mark is on its way: the socket says `drain` only for what went above. */
   get bufferedBytes(): number {
-    return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0
+    return this.#pendingBytes + (this.#socket.writableNeedDrain ? this.#socket.writableLength : 0)
   }
 
   get takenBytes(): number {
-    return this.#writtenBytes - this.#socket.writableLength
+    return this.#writtenBytes - this.#pendingBytes - this.#socket.writableLength
   }
 
   /** The handshake's answer is of this format too (SIGNALR 2.4 W2). */
@@ -104,7 +114,14 @@ class WebSocketTransport implements Transport {
     if (this.#isEnding || !this.#socket.writable) return
     const frame = (chunk.webSocketFrame ??= frameOf(chunk.payload, this.#opcode))
     this.#writtenBytes += frame.length
-    this.#socket.write(frame)
+    // What comes behind a write that waits below the stream waits in the stream, which says when to go on.
+    if (this.#pendingBytes > 0) this.#socket.write(frame)
+    else this.#pendingBytes = this.#writer.write(this.#socket, frame, this)
+  }
+
+  onTaken(): void {
+    this.#pendingBytes = 0
+    if (!this.#socket.writableNeedDrain) this.#listener?.onDrain()
   }
 
   close(code: CloseCode): void {
@@ -143,6 +160,8 @@ function frameOf(payload: Buffer, opcode: number): Buffer {
   const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode, mask: false, readOnly: true })
   return Buffer.concat(parts)
 }
+
+function ignore(): void {}
 
 function toBuffer(data: ws.RawData): Buffer {
   if (Buffer.isBuffer(data)) return data

@@ -1,0 +1,90 @@
+import { createHash, type Hash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { HandleWrites, NOT_WRITTEN } from './handle-writes.ts'
+
+const PROOF_MS_MAX = 5000
+const PIECE_BYTES = 65_536
+/** More than any kernel holds of one connection whose other end doesn't read. */
+const PIECES_MAX = 1024
+
+let proof: Promise<HandleWrites | undefined> | undefined
+
+/**
+ * Writes to handles, if they do in this Node what they have to: tried once in a process, on a connection to itself, which
+ * takes some milliseconds. Undefined where they don't.
+ */
+export function provenHandleWrites(): Promise<HandleWrites | undefined> {
+  proof ??= prove(HandleWrites.find())
+  return proof
+}
+
+async function prove(writes: HandleWrites | undefined): Promise<HandleWrites | undefined> {
+  if (!writes) return undefined
+  const server = createServer({ pauseOnConnect: true }).unref()
+  const signal = AbortSignal.timeout(PROOF_MS_MAX)
+  const sockets: Socket[] = []
+  try {
+    const [near, far] = await openPair(server, sockets, signal)
+    return (await arrivesWhole(writes, near, far, signal)) ? writes : undefined
+  } catch {
+    // No loopback, no permission, or too slow: then it is not proven.
+    return undefined
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
+}
+
+/** Both ends of a connection of this process to itself. */
+async function openPair(server: Server, sockets: Socket[], signal: AbortSignal): Promise<[Socket, Socket]> {
+  server.on('error', () => {})
+  server.on('connection', (socket) => keep(socket, sockets))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening', { signal })
+  const near = keep(connect((server.address() as AddressInfo).port, '127.0.0.1'), sockets)
+  const accepted = once(server, 'connection', { signal })
+  const [[far]] = await Promise.all([accepted, once(near, 'connect', { signal })])
+  if (far.remotePort !== near.localPort) throw new Error('Somebody else has connected.')
+  return [near, far]
+}
+
+/** The process may end before. */
+function keep(socket: Socket, sockets: Socket[]): Socket {
+  sockets.push(socket)
+  return socket.unref().on('error', () => {})
+}
+
+/**
+ * Whether all that is written arrives, in order: what the kernel takes at once, what it takes a part of, and what the
+ * stream writes behind that; and whether its writer is told of the end of the one that had to wait.
+ */
+async function arrivesWhole(writes: HandleWrites, near: Socket, far: Socket, signal: AbortSignal): Promise<boolean> {
+  const sent = createHash('sha256')
+  let isTaken = false
+  const writer = {
+    onTaken() {
+      isTaken = true
+    },
+  }
+  if (writes.write(near, addTo(sent, randomBytes(100)), writer) !== 0) return false
+  const piece = randomBytes(PIECE_BYTES)
+  let pendingBytes = 0
+  for (let count = 0; pendingBytes === 0 && count < PIECES_MAX; count++) {
+    // What the kernel has taken is free to be written over.
+    piece.writeUInt32BE(count)
+    pendingBytes = writes.write(near, addTo(sent, piece), writer)
+  }
+  if (pendingBytes !== PIECE_BYTES || isTaken) return false
+  near.end(addTo(sent, randomBytes(PIECE_BYTES)))
+  if (writes.write(near, randomBytes(1), writer) !== NOT_WRITTEN) return false
+  const received = createHash('sha256')
+  far.on('data', (data: Buffer) => received.update(data)).resume()
+  await once(far, 'end', { signal })
+  return isTaken && received.digest('hex') === sent.digest('hex')
+}
+
+function addTo(hash: Hash, data: Buffer): Buffer {
+  hash.update(data)
+  return data
+}

@@ -61,7 +61,7 @@ const generalLimits = {
     min: 16,
     max: 4096,
     unit: 'characters',
-    doc: 'a sender, id, user, group or connection',
+    doc: 'a sender, key, id, user, group or connection',
   },
   audienceIdsMax: {
     default: 10_000,

@@ -43,6 +43,9 @@ static void read_phases(const struct options *options, struct phase *phases) {
     if (!phase_read(text, &phases[i])) problem = "is not a phase";
     else if (phases[i].kind == CALLS) problem = options->call.before.data ? NULL : "needs --call-before";
     else if (phases[i].kind != IDLE && options->post_way == POST_NOTHING) problem = "needs --post-raw or --post-http";
+    else if (phases[i].kind == POSTS && options->post_way != POST_HTTP) problem = "needs --post-http";
+    else if (phases[i].kind != POSTS && options->post_batch > 1) problem = "posts one message at a time, no --post-batch";
+    else if (phases[i].kind == CUT_OFF && !options->keeps_position) problem = "needs --keeps-position yes";
     if (!problem) continue;
     fprintf(stderr, "driver: %s %s\n", text, problem);
     exit(2);

@@ -2,13 +2,19 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compareDrivers } from './compare-drivers.ts'
+import { audiencesTable } from './audiences-table.ts'
+import { burstsTable } from './bursts-table.ts'
 import { compileDriver } from './compiler.ts'
 import { type Flags, readFlags, UsageError, usage } from './flags.ts'
 import { invocationsTable } from './invocations-table.ts'
+import { latencyTable } from './latency-table.ts'
 import { type Cores, chooseCores, describeMachine, type Machine, openFilesMax } from './machine.ts'
 import { messagesTable } from './messages-table.ts'
 import { createPlan } from './plan.ts'
+import { postingTable } from './posting-table.ts'
+import { reconnectTable } from './reconnect-table.ts'
 import { type Bench, type Runs, runRounds } from './rounds.ts'
+import { slowReadersTable } from './slow-readers-table.ts'
 import type { Answer, Table } from './table.ts'
 import { transportsTable } from './transports-table.ts'
 
@@ -18,7 +24,17 @@ const FILES_BESIDES_CONNECTIONS = 400
 /** Above this load something else was running. */
 const QUIET_LOAD_MAX = 0.5
 
-const tables: readonly Table[] = [messagesTable, transportsTable, invocationsTable]
+const tables: readonly Table[] = [
+  messagesTable,
+  burstsTable,
+  latencyTable,
+  audiencesTable,
+  slowReadersTable,
+  reconnectTable,
+  postingTable,
+  transportsTable,
+  invocationsTable,
+]
 const resultsFolder = fileURLToPath(new URL('../results', import.meta.url))
 
 // Ends the servers too: each is killed when this process exits.
@@ -53,11 +69,11 @@ async function main(): Promise<void> {
 }
 
 function sizesOf(table: Table, flags: Flags): readonly number[] {
-  if (flags.connections) return flags.connections
+  if (flags.connections && !table.hasFixedSizes) return flags.connections
   return flags.isQuick ? (table.quickSizes ?? table.sizes) : table.sizes
 }
 
-interface TableResults extends Pick<Answer, 'rows'> {
+interface TableResults extends Pick<Answer, 'rows' | 'targets'> {
   table: string
   runs: readonly Runs[]
 }
@@ -75,9 +91,9 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
     const contenders = table.contenders.filter((contender) => flags.servers?.includes(contender.name) ?? true)
     if (contenders.length === 0) continue
     const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
-    const { markdown, rows } = table.answer(plan, runs)
+    const { markdown, rows, targets } = table.answer(plan, runs)
     texts.push(markdown)
-    results.push({ table: table.name, rows, runs })
+    results.push({ table: table.name, rows, targets, runs })
     // After each table, so that what breaks later takes nothing with it.
     written.markdown = texts.join('\n\n')
     written.json = JSON.stringify({ date, machine, cores, plan, tables: results }, null, 2)

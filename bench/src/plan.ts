@@ -14,6 +14,17 @@ export interface Plan {
   deliveriesPerSecondMax: number
   rateSeconds: number
   settleMs: number
+  /** Of each burst of the bursts' table: servers that coalesce take it in a second or two, the others get a fifth. */
+  deliveriesCoalesced: number
+  latencySeconds: number
+  /** Of the audiences' table. */
+  postsToOne: number
+  postsToGroup: number
+  slowSeconds: number
+  /** Of the posting table: requests to post in process, posts of one message, messages in lines. */
+  inProcessRequests: number
+  singlePosts: number
+  linePosts: number
 }
 
 export function createPlan(isQuick: boolean, rounds: number): Plan {
@@ -29,6 +40,14 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     deliveriesPerSecondMax: 20_000,
     rateSeconds: isQuick ? 1 : 5,
     settleMs: isQuick ? 500 : 2000,
+    deliveriesCoalesced: isQuick ? 800_000 : 4_000_000,
+    latencySeconds: isQuick ? 1 : 5,
+    postsToOne: isQuick ? 4_000 : 20_000,
+    postsToGroup: isQuick ? 800 : 4_000,
+    slowSeconds: isQuick ? 4 : 60,
+    inProcessRequests: isQuick ? 15 : 60,
+    singlePosts: isQuick ? 10_000 : 50_000,
+    linePosts: isQuick ? 40_000 : 300_000,
   }
 }
 
@@ -78,6 +97,6 @@ export function describeRounds({ rounds }: Plan): string {
 }
 
 /** How many messages or calls of each connection make so many in all. */
-function times(all: number, connections: number): number {
+export function times(all: number, connections: number): number {
   return Math.max(2, Math.ceil(all / connections))
 }

@@ -49,7 +49,7 @@ struct options {
   enum post_way post_way;
   int post_port;
   const char *post_path;
-  int post_batch;          // messages in one request
+  int post_batch;          // messages in one HTTP request
   const char *post_type;   // media type of the requests
   struct bytes post_hello; // what a poster on TCP says first
   int post_pipeline;       // HTTP posts on their way that are not answered

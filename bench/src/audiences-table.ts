@@ -56,8 +56,16 @@ export const audiencesTable: Table = createTable<Figures>({
     },
   ],
   targets: [
-    { what: 'to one user: cost with the most connections to that with the fewest', atMost: 1.1, value: growth(ONE_USER) },
-    { what: 'to a group: cost with the most connections to that with the fewest', atMost: 1.1, value: growth(ONE_GROUP) },
+    {
+      what: 'to one user: cost with the most connections to that with the fewest',
+      atMost: 1.1,
+      value: growth(ONE_USER),
+    },
+    {
+      what: 'to a group: cost with the most connections to that with the fewest',
+      atMost: 1.1,
+      value: growth(ONE_GROUP),
+    },
   ],
   note: () => `Up to ${OUTSTANDING} messages outstanding.`,
   remark: () => '',

@@ -7,9 +7,9 @@ export interface Contender {
   /** What it is, for the reader of the table. */
   readonly title: string
   /** Why it is not here, and how to get it; left out: it always is. */
-  missing?(): string | undefined
-  start(core: number | undefined): Promise<ServerProcess>
-  driverOptions(server: ServerProcess, connections: number): Partial<DriverOptions>
+  readonly missing?: () => string | undefined
+  readonly start: (core: number | undefined) => Promise<ServerProcess>
+  readonly driverOptions: (server: ServerProcess, connections: number) => Partial<DriverOptions>
 }
 
 /** Of the text in each message and each call. */

@@ -11,11 +11,26 @@ export const SOCKET_IO = 'socket-io'
 export const C_LIMIT = 'c-limit'
 export const C_COALESCED = 'c-coalesced'
 
+const LINES_PER_REQUEST = 8
+
 const ours: Contender = {
   name: OURS,
   title: 'ServerChannel: memory store, history, everything that is on by default',
   start: (core) => startNodeServer('serverchannel', core),
   driverOptions: (server) => ({ ...channelClient, ...httpPost(server) }),
+}
+
+/** What a poster does that has many at once. */
+const oursInLines: Contender = {
+  name: `${OURS}-ndjson`,
+  title: `the same, ${LINES_PER_REQUEST} messages in a request as NDJSON`,
+  start: ours.start,
+  driverOptions: (server) => ({
+    ...channelClient,
+    ...httpPost(server),
+    postBatch: LINES_PER_REQUEST,
+    postType: 'application/x-ndjson',
+  }),
 }
 
 const wsLoop: Contender = {
@@ -47,7 +62,7 @@ const cCoalesced: Contender = {
 /** One message at a time. */
 export const singleServers: readonly Contender[] = [ours, wsLoop, socketIo, cLimit, ...peers]
 /** Many at once. */
-export const burstServers: readonly Contender[] = [ours, wsLoop, socketIo, cCoalesced, ...peers]
+export const burstServers: readonly Contender[] = [ours, oursInLines, wsLoop, socketIo, cCoalesced, ...peers]
 /** Without the peers, which have their own protocols. */
 export const latencyServers: readonly Contender[] = [ours, wsLoop, socketIo, cLimit, cCoalesced]
 

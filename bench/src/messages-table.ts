@@ -11,8 +11,8 @@ import {
   throughputOf,
 } from './figures.ts'
 import { kibibytes, percentiles, rate, ratio, whole } from './markdown.ts'
-import { describeRounds, messagePhases, postsPerSecond } from './plan.ts'
 import { C_LIMIT, OURS, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
+import { describeRounds, messagePhases, postsPerSecond } from './plan.ts'
 import { createTable, type Measured, type Table } from './table.ts'
 import { quotient } from './targets.ts'
 

@@ -18,7 +18,8 @@ const NATS_CONNECT = 'CONNECT {"verbose":false,"pedantic":false}\r\n'
 const nats: Contender = {
   name: 'nats',
   title: 'nats-server over WebSocket, its own protocol: each client subscribes to one subject, posts come by TCP',
-  missing: () => (runs('nats-server', '--version') ? undefined : 'nats-server is not installed (apt-get install nats-server)'),
+  missing: () =>
+    runs('nats-server', '--version') ? undefined : 'nats-server is not installed (apt-get install nats-server)',
   start: (core) => startConfigured(core, natsServer),
   driverOptions: (server) => ({
     path: '/',

@@ -28,9 +28,14 @@ export const postingTable: Table = createTable<Figures>({
     `counted. Figures are medians of ${describeRounds(plan)}.`,
   contenders: [
     posting(IN_PROCESS, 'in process: `channel.postMessageToAll`, 64 at a time, each awaited', 'in-process', {}),
-    posting(SINGLE, `by HTTP, a message in a request, ${REQUESTS_OUTSTANDING} requests in a pipeline`, 'serverchannel', {
-      postPipeline: REQUESTS_OUTSTANDING,
-    }),
+    posting(
+      SINGLE,
+      `by HTTP, a message in a request, ${REQUESTS_OUTSTANDING} requests in a pipeline`,
+      'serverchannel',
+      {
+        postPipeline: REQUESTS_OUTSTANDING,
+      },
+    ),
     posting(LINES, `by HTTP as NDJSON, ${LINES_PER_REQUEST} messages in a request`, 'serverchannel', {
       postBatch: LINES_PER_REQUEST,
       postType: 'application/x-ndjson',
@@ -81,7 +86,8 @@ export const postingTable: Table = createTable<Figures>({
   ],
   note: () => '',
   remark: () => '',
-  footer: 'CPU-seconds are those of the server process with all its threads, user and system, the HTTP requests among them.',
+  footer:
+    'CPU-seconds are those of the server process with all its threads, user and system, the HTTP requests among them.',
 })
 
 function posting(name: string, title: string, server: string, options: Partial<DriverOptions>): Contender {

@@ -108,8 +108,7 @@ export const slowReadersTable: Table = createTable<Figures>({
       value: (measured, size) => measured.of(BESIDE_KEYED, size)?.unfinished,
     },
   ],
-  note: (_, connections) =>
-    `${whole(slowOf(connections))} of them slow, ${perSecond(connections)} posts a second.`,
+  note: (_, connections) => `${whole(slowOf(connections))} of them slow, ${perSecond(connections)} posts a second.`,
   remark: () => '',
   footer:
     'The bound: the resident set before the first message, and what the options allow to be held: tailBytesMax + ' +

@@ -37,11 +37,7 @@ export function outcomesOf<Figures>(
   )
 }
 
-function outcomeOf<Figures>(
-  { what, atLeast, atMost }: Target<Figures>,
-  connections: number,
-  value: number,
-): Outcome {
+function outcomeOf<Figures>({ what, atLeast, atMost }: Target<Figures>, connections: number, value: number): Outcome {
   const isReached = (atLeast === undefined || value >= atLeast) && (atMost === undefined || value <= atMost)
   const goal = [
     ...(atLeast === undefined ? [] : [`at least ${numberText(atLeast)}`]),

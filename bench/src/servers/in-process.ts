@@ -9,11 +9,11 @@ export async function startInProcess(): Promise<Served> {
   const server = createServer((request, response) => {
     request.resume().once('end', () => void answer(channel, response))
   })
-  const { port, close } = await serve(server, () => {})
+  const served = await serve(server, () => {})
   return {
-    port,
+    port: served.port,
     close: async () => {
-      await close()
+      await served.close()
       await channel.close()
     },
   }

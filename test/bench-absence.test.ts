@@ -27,13 +27,13 @@ describe.skipIf(missing !== undefined).concurrent('the load driver cuts off its 
     })
 
     context.expect(problemOf(report)).toBeUndefined()
-    const [, cut, after] = report.phases
+    const [, gone, after] = report.phases
     context
-      .expect(cut)
+      .expect(gone)
       .toMatchObject({ lost: 0, doubled: 0, outOfOrder: 0, returns: CONNECTIONS, gaps: 0, unfinished: 0 })
-    context.expect(cut?.posted).toBeGreaterThanOrEqual(30)
-    context.expect(cut?.deliveries).toBe((cut?.posted ?? 0) * CONNECTIONS)
-    context.expect(cut?.answerP99Ms).toBeGreaterThan(0)
+    context.expect(gone?.posted).toBeGreaterThanOrEqual(30)
+    context.expect(gone?.deliveries).toBe((gone?.posted ?? 0) * CONNECTIONS)
+    context.expect(gone?.answerP99Ms).toBeGreaterThan(0)
     context.expect(after && countsOf(after)).toEqual(counts(5))
   })
 

@@ -157,7 +157,9 @@ export function problemOf(report: DriverReport): string | undefined {
   if (report.refusedPosts > 0) return `a post was refused (${report.firstRefusal})`
   const wrong = report.phases.reduce((sum, phase) => sum + phase.wrong, 0)
   if (wrong > 0) return `${wrong} answers do not fit their calls`
-  const unanswered = report.phases.find(({ phase, receipts, posted }) => /^posts:/.test(phase) && receipts !== posted)
+  const unanswered = report.phases.find(
+    ({ phase, receipts, posted }) => phase.startsWith('posts:') && receipts !== posted,
+  )
   if (unanswered) {
     return `${unanswered.receipts} receipts for ${unanswered.posted} posts (${unanswered.phase})`
   }

@@ -53,10 +53,16 @@ void connection_leave(struct connections *connections, struct connection *connec
   for (int name = 0; name < LANES; name++) connection_close_lane(connection, (enum lane_name)name);
 }
 
+static bool may_return(const struct connections *connections, const struct connection *connection) {
+  if (connection->state != READY || !connection->resumption) return false;
+  if (!connections->is_returning && !connection->is_silent) return false;
+  return !connection->resumption->is_told_to_stay_away;
+}
+
 void connection_give_up(struct connections *connections, struct connection *connection, const char *what,
                         const char *detail) {
   if (!connection_is_open(connection)) return;
-  if (connection->state == READY && connections->is_returning && !connection->resumption->is_told_to_stay_away) {
+  if (may_return(connections, connection)) {
     connection_leave(connections, connection);
     return;
   }

@@ -44,6 +44,8 @@ struct options {
   int server_pid;          // 0: the server is not sampled
   int cpu;                 // the driver's core, -1: not pinned
   int settle_ms;           // quiet time before the memory sample
+  int quiet_ms;            // before each phase: the server works off keep-alives and what the last phase has left
+  int grace_ms;            // after each phase, for what should not come: doubled messages
   int stall_ms;            // a phase ends when nothing arrived for so long
   int nap_us;              // time asleep between two looks at the sockets while messages are outstanding
   enum post_way post_way;

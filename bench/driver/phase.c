@@ -9,8 +9,6 @@
 #include "posting.h"
 #include "server_sample.h"
 
-#define QUIET_BEFORE_MS 300 // the server works off keep-alives and what the last phase has left
-#define GRACE_MS 200        // afterwards, for what should not come: doubled messages
 
 bool phase_read(const char *text, struct phase *phase) {
   double seconds;
@@ -94,7 +92,7 @@ struct phase_result phase_run(struct load *load, const struct phase *phase) {
   struct phase_result result = {0};
   int pid = load->options->server_pid;
   connections_keep_alive(&load->connections);
-  load_serve_for_ms(load, QUIET_BEFORE_MS);
+  load_serve_for_ms(load, load->options->quiet_ms);
   connections_begin_phase(&load->connections, load->next_number);
   poster_begin_phase(&load->poster);
   uint64_t connections = connections_receiving(&load->connections);
@@ -107,7 +105,7 @@ struct phase_result phase_run(struct load *load, const struct phase *phase) {
   struct server_sample after = server_sample_take(pid);
   result.driver_cpu_s = driver_cpu_seconds() - driver_before_s;
 
-  load_serve_for_ms(load, GRACE_MS);
+  load_serve_for_ms(load, load->options->grace_ms);
   result.wall_s = (double)(end_ns - start_ns) / 1e9;
   result.server_cpu_s = after.cpu_s - before.cpu_s;
   result.server_user_s = after.user_s - before.user_s;

@@ -34,9 +34,10 @@ void connections_let_slow_read(struct connections *connections, bool is_reading)
   for (int i = 0; i < connections->started; i++) {
     struct connection *connection = &connections->all[i];
     const struct lane *lane = &connection->lanes[MAIN_LANE];
-    if (!connection_is_slow(connections, connection) || connection->state != READY) continue;
-    if (connection->is_silent == !is_reading) continue;
+    if (!connection_is_slow(connections, connection)) continue;
     connection->is_silent = !is_reading;
+    // The server may have closed it meanwhile, which it notices when it says that it is there.
+    if (connection->state != READY) continue;
     // Not even the end of the connection is looked at: epoll would say that without being asked.
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)i * LANES + MAIN_LANE};
     epoll_ctl(connections->epoll, is_reading ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, lane->fd, &event);

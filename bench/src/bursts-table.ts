@@ -31,8 +31,8 @@ export const burstsTable: Table = createTable<Figures>({
     const window = outstanding(connections)
     const deliveries = burstDeliveries(plan, server)
     return [
-      `burst:${4 * window}:${window}`,
-      `burst:${Math.max(4, Math.ceil(times(deliveries, connections) / window)) * window}:${window}`,
+      `burst:${2 * window}:${window}`,
+      `burst:${Math.max(2, Math.ceil(times(deliveries, connections) / window)) * window}:${window}`,
     ]
   },
   summaryOf: ({ phases: [, burst] }) => `${whole(burst?.deliveriesPerServerCpuSecond ?? 0)} deliveries per CPU-second`,

@@ -94,6 +94,8 @@ export interface DriverOptions {
   serverPid?: number
   cpu?: number | undefined
   settleMs?: number
+  quietMs?: number
+  graceMs?: number
   stallMs?: number
   postRaw?: number
   postHttp?: number

@@ -94,6 +94,8 @@ export function optionsOf(
     cpu: bench.cores.driver,
     payloadBytes: BODY_BYTES,
     settleMs: bench.plan.settleMs,
+    quietMs: bench.plan.quietMs,
+    graceMs: bench.plan.graceMs,
     ...contender.driverOptions(server, connections),
     phase,
   }

@@ -50,9 +50,10 @@ export const slowReadersTable: Table = createTable<Figures>({
   sizes: [1000],
   quickSizes: [200],
   base: ALONE,
-  phasesOf: (plan, connections) => [
+  phasesOf: (plan, connections, server) => [
     `burst:${times(plan.deliveriesToWarmUp / 2, connections)}:1`,
-    `slow:${perSecond(connections)}:${plan.slowSeconds}`,
+    // Without slow ones there is nothing that builds up.
+    `slow:${perSecond(connections)}:${server === ALONE ? plan.slowSeconds / 3 : plan.slowSeconds}`,
   ],
   summaryOf: ({ phases: [, slow] }) =>
     `p99 ${slow?.latencyP99Ms ?? 0} ms, all had everything ${slow?.returnSeconds ?? 0} s later`,

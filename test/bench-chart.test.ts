@@ -8,6 +8,7 @@ const row = (server: string, perCpuSecond: number) => ({
   perCpuSecond,
   perCpuSecondLeast: perCpuSecond * 0.9,
   perCpuSecondMost: perCpuSecond * 1.1,
+  payloadBytesPerDelivery: 263.9,
 })
 
 const results = {
@@ -34,7 +35,7 @@ test('the chart has a bar for each server with figures, as long as its rate', ()
   expect(burst / nats).toBeCloseTo(2, 1)
   expect(chart.match(/class="bar ours"/g)).toHaveLength(2)
   expect(chart).not.toContain('broken')
-  expect(chart).toContain('3.00M')
+  expect(chart).toContain('3.00M · 264 B')
 })
 
 test('the chart says where its figures come from, and that the machine was busy', () => {

@@ -4,6 +4,8 @@ import { OURS } from './message-servers.ts'
 
 interface Bar {
   readonly server: string
+  /** Of a frame's payload: bursts cost by the byte. */
+  readonly bytes: number
   readonly rate: number
   readonly least: number
   readonly most: number
@@ -22,7 +24,7 @@ const PANELS: readonly (readonly [table: string, title: string])[] = [
 const WIDTH = 760
 const MARGIN = 20
 const LABEL_WIDTH = 150
-const VALUE_WIDTH = 70
+const VALUE_WIDTH = 110
 const BAR_HEIGHT = 18
 const BAR_STEP = 26
 const TITLE_HEIGHT = 44
@@ -52,7 +54,12 @@ export function drawChart(results: JsonRecord): string | undefined {
     STYLE,
     `<rect class="ground" width="${WIDTH}" height="${height}"/>`,
     text(MARGIN, 28, 'head', 'Deliveries per CPU-second, messages to all'),
-    text(MARGIN, 47, 'small', 'More is better. Thin lines: from the least to the most of all rounds.'),
+    text(
+      MARGIN,
+      47,
+      'small',
+      'More is better. B: bytes in a frame. Thin lines: from the least to the most of all rounds.',
+    ),
     ...parts,
     text(MARGIN, height - 14, 'small', originOf(results)),
     '</svg>',
@@ -77,6 +84,7 @@ function panelsOf(rows: readonly JsonRecord[], title: string): readonly Panel[] 
       .filter((row) => row.number('connections') === size)
       .map((row) => ({
         server: row.text('server'),
+        bytes: Math.round(row.number('payloadBytesPerDelivery')),
         rate: row.number('perCpuSecond'),
         least: row.number('perCpuSecondLeast'),
         most: row.number('perCpuSecondMost'),
@@ -91,7 +99,7 @@ function panelMarkup({ title, bars }: Panel, top: number): string {
   return [text(MARGIN, top + 18, 'title', title), ...lines].join('\n')
 }
 
-function barMarkup({ server, rate, least, most }: Bar, top: number, scale: number): string {
+function barMarkup({ server, bytes, rate, least, most }: Bar, top: number, scale: number): string {
   const left = MARGIN + LABEL_WIDTH
   const middle = top + BAR_HEIGHT / 2
   const isOurs = server.startsWith(OURS)
@@ -103,7 +111,7 @@ function barMarkup({ server, rate, least, most }: Bar, top: number, scale: numbe
     text(left - 8, middle, 'name', server),
     `<rect class="bar${isOurs ? ' ours' : ''}" x="${left}" y="${top}" width="${at(rate * scale)}" height="${BAR_HEIGHT}"/>`,
     spread,
-    text(at(left + most * scale + 6), middle, 'value', short(rate)),
+    text(at(left + most * scale + 6), middle, 'value', `${short(rate)} · ${bytes} B`),
   ].join('')
 }
 

@@ -87,6 +87,31 @@ describe.skipIf(missing !== undefined).concurrent('the load driver cuts off its 
   })
 })
 
+describe.skipIf(missing !== undefined).concurrent('the load driver tries to come back', () => {
+  test('again where a connection breaks', async (context) => {
+    const report = await cut(context, { client: 3, upgrade: (tries) => (tries < 3 ? 'reset' : 'taken') })
+
+    context.expect(problemOf(report)).toBeUndefined()
+    context
+      .expect(report.phases[0])
+      .toMatchObject({ lost: 0, returns: CONNECTIONS, returnTries: CONNECTIONS + 2, unfinished: 0 })
+  })
+
+  test('not for ever', async (context) => {
+    const report = await cut(context, { client: 3, upgrade: () => 'reset' })
+
+    context.expect(problemOf(report)).toBe('1 of 20 connections ended (closed by the server: end of stream)')
+    context.expect(report.phases[0]).toMatchObject({ returns: CONNECTIONS - 1, unfinished: 1 })
+  })
+
+  test('not where it is refused', async (context) => {
+    const report = await cut(context, { client: 3, upgrade: () => 'refused' })
+
+    context.expect(problemOf(report)).toContain('1 of 20 connections ended (upgrade refused: HTTP/1.1 503')
+    context.expect(report.phases[0]?.lost).toBeGreaterThanOrEqual(MISSED)
+  })
+})
+
 describe.skipIf(missing !== undefined).concurrent('the load driver lets some clients not read', () => {
   test.for(slowReadersTable.contenders)('and all get what is theirs from ours: $name', async ({ name }, context) => {
     const server = await started(context, startServerChannel())
@@ -197,12 +222,14 @@ describe.skipIf(missing !== undefined).concurrent('the load driver lets some cli
 describe.skipIf(missing !== undefined).concurrent('the load driver posts to a few', () => {
   test.for(audiencesTable.contenders)('and only they get it: $name', async ({ name, title }, context) => {
     const server = await started(context, startAudiences())
-    const options = optionsOf(audiencesTable, name, server)
-    const report = await drive(server, { ...options, phase: ['burst:20:4'] })
+    // Few groups for each client: the server is in this process.
+    const options = optionsOf(audiencesTable, name, server, 10_000)
+    const receivers = Math.min(options.receivers ?? 0, CONNECTIONS)
+    const report = await drive(server, { ...options, receivers, phase: ['burst:20:4'] })
 
     context.expect(title).not.toBe('')
     context.expect(problemOf(report)).toBeUndefined()
-    context.expect(report.phases[0]).toMatchObject({ lost: 0, unknown: 0, deliveries: 20 * (options.receivers ?? 0) })
+    context.expect(report.phases[0]).toMatchObject({ lost: 0, unknown: 0, deliveries: 20 * receivers })
   })
 
   test('and finds a message that another client gets', async (context) => {
@@ -245,9 +272,10 @@ function optionsOf(
   { contenders }: { contenders: typeof reconnectTable.contenders },
   name: string,
   { port }: Served,
+  connections: number = CONNECTIONS,
 ): Partial<DriverOptions> {
   const contender = contenders.find((one) => one.name === name)
   expect(contender).toBeDefined()
   const process = { pid: 0, port, postPort: port, stop: () => Promise.resolve() }
-  return { ...contender?.driverOptions(process, CONNECTIONS), stallMs: STALL_MS }
+  return { ...contender?.driverOptions(process, connections), stallMs: STALL_MS }
 }

@@ -13,6 +13,8 @@ export interface Mistakes {
   readonly client: number
   /** What is sent of what the client missed. */
   resume?(missed: readonly string[]): Resumption
+  /** What is done with its upgrade where it says a position, for the try of this number, counted from 1. */
+  upgrade?(tries: number): 'taken' | 'reset' | 'refused'
   /** Sends one message, the number of which counts from 1. */
   send?(socket: WebSocket, frame: string, number: number): void
 }
@@ -22,6 +24,7 @@ const EPOCH = 'resuming'
 /** A server with a log and positions, as ours on the wire, that can make mistakes. Clients say their number as `n`. */
 export function startResumingServer(mistakes: Mistakes): Promise<Served> {
   const log: string[] = []
+  let tries = 0
   const clients = new Map<WebSocket, number>()
   const webSockets = new WebSocketServer({ noServer: true })
   const server = createPostServer(({ sender, body }) => {
@@ -36,8 +39,16 @@ export function startResumingServer(mistakes: Mistakes): Promise<Served> {
     return { position }
   })
   server.on('upgrade', (request, socket, head) => {
+    // A client that is cut off resets its connection.
+    socket.on('error', () => socket.destroy())
     const query = new URL(request.url ?? '', 'http://localhost').searchParams
     const client = Number(query.get('n'))
+    if (client === mistakes.client && query.get('position') && mistakes.upgrade) {
+      const answer = mistakes.upgrade(++tries)
+      if (answer === 'refused') socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n')
+      if (answer === 'reset') socket.destroy()
+      if (answer !== 'taken') return
+    }
     webSockets.handleUpgrade(request, socket, head, (opened) => {
       opened.on('error', () => opened.terminate())
       opened.on('close', () => clients.delete(opened))

@@ -23,6 +23,7 @@ void connections_begin_phase(struct connections *connections, uint32_t first) {
   connections->calls.is_calling = false;
   connections->counts_slow_apart = false;
   connections->returns = 0;
+  connections->return_tries = 0;
   for (int i = 0; i < connections->started; i++) {
     struct connection *connection = &connections->all[i];
     ledger_begin(&connection->ledger, first);

@@ -10,6 +10,8 @@
 
 #include "client_socket.h"
 
+// A server to which thousands come at once may let some wait too long.
+#define TRIES_MAX 20
 #define READ_BYTES_MAX (256 * 1024)
 
 static void fail_out_of_memory(void) {
@@ -47,16 +49,18 @@ bool connection_is_open(const struct connection *connection) {
 }
 
 void connection_leave(struct connections *connections, struct connection *connection) {
-  connections->ready--;
+  if (connection->state == READY) connections->ready--;
+  else connections->on_their_way--;
   connections->away++;
   connection->state = AWAY;
   for (int name = 0; name < LANES; name++) connection_close_lane(connection, (enum lane_name)name);
 }
 
+/** One that was there once, and that nobody has told to stay away; also where it has not got through a few times. */
 static bool may_return(const struct connections *connections, const struct connection *connection) {
-  if (connection->state != READY || !connection->resumption) return false;
-  if (!connections->is_returning && !connection->is_silent) return false;
-  return !connection->resumption->is_told_to_stay_away;
+  if (!connection->resumption || connection->resumption->is_told_to_stay_away) return false;
+  if (!connections->is_returning) return connection->state == READY && connection->is_silent;
+  return connection->resumption->tries < TRIES_MAX;
 }
 
 void connection_give_up(struct connections *connections, struct connection *connection, const char *what,
@@ -85,6 +89,9 @@ void connection_become_ready(struct connections *connections, struct connection 
   connection->state = READY;
   connections->on_their_way--;
   connections->ready++;
+  if (!connections->is_returning) return;
+  connections->returns++;
+  connection->resumption->tries = 0;
 }
 
 void connection_open_lane(struct connections *connections, struct connection *connection, enum lane_name name) {

@@ -56,7 +56,8 @@ struct connections {
   int away;
   int next_away;    // where the search for the next one that comes back begins
   bool is_returning; // those who are away come back, and who is closed does too
-  uint64_t returns;  // since the phase began
+  uint64_t returns;      // since the phase began
+  uint64_t return_tries; // connections begun for them
   char first_failure[FAILURE_BYTES_MAX];
   struct calls calls;
   struct arrivals arrivals;

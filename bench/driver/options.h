@@ -27,6 +27,7 @@ struct options {
   const char *path;
   int connections;
   int connecting_max;      // connections that are on their way at the same time
+  int returning_max;       // the same of those that come back
   int per_address_max;     // connections from one 127.x source address
   int connect_timeout_ms;
   bool keeps_position;     // clients say their position when they come back

@@ -9,7 +9,7 @@
 bool pace_is_stalled(const struct load *load, struct progress *progress) {
   const struct connections *connections = &load->connections;
   uint64_t now_ns = clock_now_ns();
-  uint64_t seen = connections->arrivals.deliveries + connections->slow_arrivals.deliveries + connections->returns +
+  uint64_t seen = connections->arrivals.deliveries + connections->slow_arrivals.deliveries +
                   (uint64_t)connections->ready + load->poster.answered;
   if (seen != progress->seen) *progress = (struct progress){seen, now_ns};
   // What was refused never comes.

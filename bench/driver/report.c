@@ -52,8 +52,8 @@ void report_phase(const struct load *load, const char *name, const struct phase_
   printf(",\"replaced\":%lu,\"gone\":%lu,\"gaps\":%lu,\"unfinished\":%lu", (unsigned long)result->missing.replaced,
          (unsigned long)result->missing.gone, (unsigned long)result->missing.gaps,
          (unsigned long)result->missing.unfinished);
-  printf(",\"returns\":%lu,\"returnSeconds\":%.6f,\"receipts\":%lu",
-         (unsigned long)load->connections.returns, result->return_s, (unsigned long)load->poster.receipts);
+  printf(",\"returns\":%lu,\"returnTries\":%lu,\"returnSeconds\":%.6f,\"receipts\":%lu",
+         (unsigned long)load->connections.returns, (unsigned long)load->connections.return_tries, result->return_s, (unsigned long)load->poster.receipts);
   printf(",\"wallSeconds\":%.6f,\"deliveriesPerSecond\":%.1f", result->wall_s, ratio(deliveries, result->wall_s));
   printf(",\"serverCpuSeconds\":%.6f,\"deliveriesPerServerCpuSecond\":%.1f", result->server_cpu_s,
          ratio(deliveries, result->server_cpu_s));

@@ -15,7 +15,8 @@ struct connection;
 
 struct resumption {
   char position[POSITION_BYTES_MAX]; // empty: none yet
-  bool is_told_to_stay_away;         // the server closed and did not say that it may come back
+  bool is_told_to_stay_away;         // the server said so, or did not say that it may come back
+  int tries;                         // to come back, in vain
   bool is_caught_up;                 // has been told that it has everything up to its position, or that it has not
   bool has_gap;                      // was told that messages are gone
   uint32_t excused_before;           // numbers below this may be missing: of that gap

@@ -14,13 +14,14 @@ void connections_cut(struct connections *connections) {
 void connections_return_some(struct connections *connections) {
   const struct options *options = connections->options;
   int looked_at = 0;
-  while (connections->away && connections->on_their_way < options->connecting_max && looked_at < connections->started) {
+  while (connections->away && connections->on_their_way < options->returning_max && looked_at < connections->started) {
     struct connection *connection = &connections->all[connections->next_away];
     connections->next_away = (connections->next_away + 1) % connections->started;
     looked_at++;
     if (connection->state != AWAY) continue;
     connections->away--;
-    connections->returns++;
+    connections->return_tries++;
+    connection->resumption->tries++;
     connections->on_their_way++;
     connection->state = OPENING;
     connection->frames = (struct frame_reader){0};

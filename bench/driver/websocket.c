@@ -70,6 +70,7 @@ static size_t read_response(struct connections *connections, struct connection *
     }
     if (!part.is_head_end) continue;
     if (http->status != 101 || strcmp(http->accept, UPGRADE_ACCEPT) != 0) {
+      if (connection->resumption) connection->resumption->is_told_to_stay_away = true;
       connection_give_up(connections, connection, "upgrade refused", http->status_line);
       return length;
     }

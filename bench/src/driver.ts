@@ -28,6 +28,8 @@ export interface PhaseReport {
   unfinished: number
   /** How often a client came back. */
   returns: number
+  /** Connections that they began for it: more, where some did not get through at once. */
+  returnTries: number
   /** From the moment at which they come back, or read again, until the last of them has everything. */
   returnSeconds: number
   /** Positions in the answers to posts. */
@@ -90,7 +92,6 @@ export interface DriverOptions {
   slow?: number
   receivers?: number
   keys?: number
-  connecting?: number
   serverPid?: number
   cpu?: number | undefined
   settleMs?: number
@@ -206,6 +207,7 @@ function readPhase(phase: JsonRecord): PhaseReport {
     gaps: phase.number('gaps'),
     unfinished: phase.number('unfinished'),
     returns: phase.number('returns'),
+    returnTries: phase.number('returnTries'),
     returnSeconds: phase.number('returnSeconds'),
     receipts: phase.number('receipts'),
     answerP50Ms: answer.number('p50'),

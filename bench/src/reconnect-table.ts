@@ -9,6 +9,7 @@ import { createTable, type Table } from './table.ts'
 interface Figures extends Faults {
   returnSeconds: number
   returns: number
+  returnTries: number
   gaps: number
   unfinished: number
   serverCpuSeconds: number
@@ -58,6 +59,7 @@ export const reconnectTable: Table = createTable<Figures>({
     return {
       returnSeconds: of(({ returnSeconds }) => returnSeconds),
       returns: of(({ returns }) => returns),
+      returnTries: of(({ returnTries }) => returnTries),
       gaps: of(({ gaps }) => gaps),
       unfinished: Math.max(...phaseFigures(reports, 1, ({ unfinished }) => unfinished)),
       serverCpuSeconds: of(({ serverCpuSeconds }) => serverCpuSeconds),
@@ -74,7 +76,10 @@ export const reconnectTable: Table = createTable<Figures>({
       title: 'a post meanwhile: p50 / p99 / longest ms',
       cell: ({ postP50Ms, postP99Ms, postMaxMs }) => [postP50Ms, postP99Ms, postMaxMs].map(milliseconds).join(' / '),
     },
-    { title: 'came back', cell: ({ returns }) => whole(returns) },
+    {
+      title: 'came back (in so many tries)',
+      cell: ({ returns, returnTries }) => `${whole(returns)} (${whole(returnTries)})`,
+    },
     { title: 'told of a gap', cell: ({ gaps }) => whole(gaps) },
     {
       title: 'lost / doubled / out of order',
@@ -99,8 +104,8 @@ export const reconnectTable: Table = createTable<Figures>({
   note: (_, connections) => `${perSecond(connections)} posts a second while they come back.`,
   remark: () => '',
   footer:
-    'From the moment at which the first client connects again until the last has everything. At most 256 are on their way ' +
-    'at the same time, so that none has to ask the kernel twice.',
+    'From the moment at which the first client connects again until the last has everything. All begin to connect at ' +
+    'the same moment, which is more than the kernel keeps waiting: some it makes ask again after a second.',
 })
 
 function perSecond(connections: number): number {

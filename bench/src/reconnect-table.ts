@@ -109,5 +109,5 @@ export const reconnectTable: Table = createTable<Figures>({
 })
 
 function perSecond(connections: number): number {
-  return Math.max(2, DELIVERIES_PER_SECOND / connections)
+  return Math.max(2, Math.round(DELIVERIES_PER_SECOND / connections))
 }

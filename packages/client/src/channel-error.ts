@@ -5,24 +5,28 @@
  * |---|---|---|
  * | `access_token_failed` | the `accessToken` function threw or rejected; see `cause` | tries again |
  * | `buffer_overflow` | a `messages()` loop, or a page with suspended events, fell behind by more than its ceiling | goes on |
+ * | `call_failed` | the server answered a call with an error; its text is the message | goes on |
  * | `channel_closed` | `close()` was called while something was waited for | is closed |
  * | `closed_by_server` | the server ended the connection and wants no other | is closed |
  * | `connection_failed` | the server could not be reached, or refused the upgrade (401, 403, 503: browsers don't say) | tries again |
  * | `connection_lost` | an established connection ended | tries again |
  * | `handshake_refused` | the server does not speak the protocol with this client | is closed |
  * | `handshake_timeout` | no connection within `handshakeTimeoutMs` | tries again |
+ * | `not_connected` | a call was made while there is no connection | goes on |
  * | `protocol_broken` | the server sent what is not the protocol; one bad message is passed over | goes on, or tries again |
  * | `server_timeout` | nothing came for `serverTimeoutMs` | tries again |
  */
 export type ChannelErrorCode =
   | 'access_token_failed'
   | 'buffer_overflow'
+  | 'call_failed'
   | 'channel_closed'
   | 'closed_by_server'
   | 'connection_failed'
   | 'connection_lost'
   | 'handshake_refused'
   | 'handshake_timeout'
+  | 'not_connected'
   | 'protocol_broken'
   | 'server_timeout'
 

@@ -49,9 +49,11 @@ describe('the modules', () => {
   })
 
   it('are small', () => {
-    expect(gzipBytes('index.js', 'connect.js')).toBeLessThanOrEqual(5 * KIB)
-    expect(gzipBytes('terrasoft.js')).toBeLessThanOrEqual(3 * KIB)
-    expect(gzipBytes('serverchannel.js')).toBeLessThanOrEqual(8 * KIB)
+    const connect = gzipBytes('index.js', 'connect.js')
+    expect(connect).toBeLessThanOrEqual(5.5 * KIB)
+    // What Creatio's names cost beyond `connect`, in a bundle that has both.
+    expect(gzipBytes('index.js', 'connect.js', 'terrasoft.js') - connect).toBeLessThanOrEqual(3 * KIB)
+    expect(gzipBytes('serverchannel.js')).toBeLessThanOrEqual(9 * KIB)
   })
 })
 

@@ -11,7 +11,7 @@ let calls: unknown[][]
 
 beforeEach(() => {
   world = new World()
-  channel = createTerrasoft({ ...world.options, url: 'http://host.test/msg' }).ServerChannel
+  channel = createTerrasoft({ ...world.options, url: 'http://host.test/msg', log: () => {} }).ServerChannel
   calls = []
 })
 

@@ -10,20 +10,28 @@ const common = {
   deps: { alwaysBundle: ['@serverchannel/protocol'] },
 } satisfies UserConfig
 
+const script = (entry: Record<string, string>): UserConfig => ({
+  ...common,
+  entry,
+  format: 'iife',
+  minify: true,
+  outputOptions: { entryFileNames: '[name].js' },
+})
+
 export default defineConfig([
   {
     ...common,
-    entry: { index: 'src/index.ts', terrasoft: 'src/terrasoft.ts' },
+    entry: {
+      index: 'src/index.ts',
+      terrasoft: 'src/terrasoft.ts',
+      'terrasoft-bridge': 'src/terrasoft-bridge.ts',
+      'terrasoft-sdk': 'src/terrasoft-sdk.ts',
+    },
     format: 'esm',
     hash: false,
     sourcemap: true,
     outExtensions: () => ({ js: '.js' }),
   },
-  {
-    ...common,
-    entry: { serverchannel: 'src/script.ts' },
-    format: 'iife',
-    minify: true,
-    outputOptions: { entryFileNames: 'serverchannel.js' },
-  },
+  script({ serverchannel: 'src/script.ts' }),
+  script({ 'serverchannel-creatio': 'src/script-creatio.ts' }),
 ])

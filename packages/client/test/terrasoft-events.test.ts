@@ -332,6 +332,22 @@ describe('the option buffer', () => {
   })
 })
 
+describe('the options buffer and delay together', () => {
+  it('have the handler called for each end of a series, so much later', async () => {
+    channel.on('a', named('a'), undefined, { buffer: 10, delay: 100 })
+    channel.fireEvent('a', 1)
+    channel.fireEvent('a', 2)
+    await world.clock.pass(50)
+    channel.fireEvent('a', 3)
+    await world.clock.pass(59)
+    expect(calls).toEqual([])
+    await world.clock.pass(1)
+    expect(calls.map(([, value]) => value)).toEqual([2])
+    await world.clock.pass(50)
+    expect(calls.map(([, value]) => value)).toEqual([2, 3])
+  })
+})
+
 describe('taking a handler off', () => {
   it.each([
     ['delayed', { delay: 100 }],

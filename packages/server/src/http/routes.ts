@@ -40,7 +40,9 @@ interface Asked {
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
-  readonly #script = new ClientScript()
+  readonly #script = new ClientScript('serverchannel.js')
+  /** With Creatio's sandbox, bridges and SDK besides. */
+  readonly #creatioScript = new ClientScript('serverchannel-creatio.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -105,6 +107,10 @@ export class Routes {
       case 'serverchannel.js':
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      case 'serverchannel-creatio.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#creatioScript.answer(request, response))
         return true
       default:
         return false

@@ -164,6 +164,8 @@ export class BaseMessageBridge {
     }
     const isReplaying = this.#replaying.has(messageName)
     if (!isReplaying) this.#replay(config)
+    // Another tab may have saved it before it came here.
+    if (this.#wasPublished(message)) return
     if (isReplaying || !this.getSandboxMessageListenerExists(messageName)) this.#save(message)
     else this.#publish(config, message)
   }

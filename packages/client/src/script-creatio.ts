@@ -29,8 +29,8 @@ startScript(({ ServerChannel: serverChannel }) => {
       NullOrEmptyException,
       UnsupportedTypeException,
       createSandbox: (id: string): Sandbox => sandboxes.create(id),
-      createMessageBridge: (
-        schemas: MessageBridgeSchema | readonly MessageBridgeSchema[],
+      createMessageBridge: <Own extends object>(
+        schemas: MessageBridgeSchema<Own> | readonly MessageBridgeSchema<Own>[],
         sandbox: Sandbox = sandboxes.create('ClientMessageBridge'),
       ): SchemaBridge => createMessageBridge(schemas, { sandbox, serverChannel }),
     },

@@ -184,21 +184,19 @@ describe('the script', () => {
     expect(BPMSoft).toBeDefined()
   })
 
-  describe.each([
+  it.each([
     ['under its name where a tag loads it', {}, ['serverchannel']],
     ['without a name where the loader asked for it', { requiremodule: 'any/name' }, []],
-  ])('is an AMD module', (how, dataset, names) => {
-    it(how, () => {
-      const defined: unknown[][] = []
-      const define = Object.assign((...args: unknown[]) => defined.push(args), { amd: {} })
-      const module = { exports: {} }
-      const page = load(new FakeNetwork(), { ...tag, dataset }, { define, module, exports: module.exports })
-      expect(defined).toEqual([[...names, [], expect.any(Function)]])
-      const factory = defined[0]?.at(-1) as () => { connect: unknown; Terrasoft: unknown }
-      expect(factory().connect).toBe(page.ServerChannel.connect)
-      expect(factory().Terrasoft).toBe(page.Terrasoft)
-      expect(module.exports).toEqual({})
-    })
+  ])('is an AMD module %s', (_how, dataset, names) => {
+    const defined: unknown[][] = []
+    const define = Object.assign((...args: unknown[]) => defined.push(args), { amd: {} })
+    const module = { exports: {} }
+    const page = load(new FakeNetwork(), { ...tag, dataset }, { define, module, exports: module.exports })
+    expect(defined).toEqual([[...names, [], expect.any(Function)]])
+    const factory = defined[0]?.at(-1) as () => { connect: unknown; Terrasoft: unknown }
+    expect(factory().connect).toBe(page.ServerChannel.connect)
+    expect(factory().Terrasoft).toBe(page.Terrasoft)
+    expect(module.exports).toEqual({})
   })
 
   it('calls nothing that is named define and no loader', () => {

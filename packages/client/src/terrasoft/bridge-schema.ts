@@ -10,11 +10,12 @@ export interface SchemaBridge extends ClientMessageBridge {
   callParent(args?: Arguments): unknown
 }
 
+type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
+
 /** `ClientMessageBridge` as packages extend it: messages, and methods that may call the ones that they override. */
-export interface MessageBridgeSchema {
+export interface MessageBridgeSchema<Own extends object = Methods> {
   readonly messages?: Readonly<Record<string, MessageDeclaration>>
-  readonly methods?: Readonly<Record<string, (this: SchemaBridge, ...args: never[]) => unknown>> &
-    ThisType<SchemaBridge & Record<string, unknown>>
+  readonly methods?: Own & ThisType<SchemaBridge & Own>
 }
 
 /**
@@ -31,8 +32,8 @@ export interface MessageBridgeSchema {
  *   },
  * }, { sandbox, serverChannel: Terrasoft.ServerChannel })
  */
-export function createMessageBridge(
-  schemas: MessageBridgeSchema | readonly MessageBridgeSchema[],
+export function createMessageBridge<Own extends object = Methods>(
+  schemas: MessageBridgeSchema<Own> | readonly MessageBridgeSchema<Own>[],
   parts: ClientMessageBridgeParts,
 ): SchemaBridge {
   /** The methods overridden by those that are running, the newest last. */
@@ -46,7 +47,8 @@ export function createMessageBridge(
   })
   for (const { messages = {}, methods = {} } of [schemas].flat()) {
     bridge.sandbox.registerMessages(messages)
-    for (const [name, method] of Object.entries(methods)) {
+    // The page's own object, of which the types promise this much.
+    for (const [name, method] of Object.entries<Methods[string]>(methods)) {
       const overridden: unknown = Reflect.get(bridge, name)
       const parent = (args: Arguments): unknown =>
         typeof overridden === 'function' ? Reflect.apply(overridden, bridge, args) : undefined

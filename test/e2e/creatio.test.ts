@@ -173,8 +173,9 @@ describe('the message bridge', () => {
       Order: { mode: Terrasoft.MessageMode.BROADCAST, direction: Terrasoft.MessageDirectionType.SUBSCRIBE }
     })
     sandbox.subscribe('Order', function(body) { heard.push(body.id) })`
-  const arrived = (page: Page, count: number): Promise<void> =>
-    expect.poll(async () => (await got(page)).message.length, WAIT).toBe(count) as Promise<void>
+  async function arrived(page: Page, count: number): Promise<void> {
+    await expect.poll(async () => (await got(page)).message.length, WAIT).toBe(count)
+  }
 
   it('keeps in localStorage what nobody hears, for the next page, in order and once', async () => {
     const [page, other] = [await open(), await open()]

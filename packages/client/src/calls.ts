@@ -20,7 +20,7 @@ export class Calls {
       // First, so that what can't be JSON is refused as such.
       const text = JSON.stringify(call) + RECORD_SEPARATOR
       if (send(text)) this.#pending.set(invocationId, { resolve, reject })
-      else reject(new ChannelError('not_connected', `There is no connection to call '${method}' on.`))
+      else reject(new ChannelError('connection_failed', `There is no connection to call '${method}' on.`))
     })
   }
 

@@ -12,7 +12,6 @@
  * | `connection_lost` | an established connection ended | tries again |
  * | `handshake_refused` | the server does not speak the protocol with this client | is closed |
  * | `handshake_timeout` | no connection within `handshakeTimeoutMs` | tries again |
- * | `not_connected` | a call was made while there is no connection | goes on |
  * | `protocol_broken` | the server sent what is not the protocol; one bad message is passed over | goes on, or tries again |
  * | `server_timeout` | nothing came for `serverTimeoutMs` | tries again |
  */
@@ -26,7 +25,6 @@ export type ChannelErrorCode =
   | 'connection_lost'
   | 'handshake_refused'
   | 'handshake_timeout'
-  | 'not_connected'
   | 'protocol_broken'
   | 'server_timeout'
 

@@ -193,13 +193,13 @@ export class Channel {
 
   /**
    * Calls a method of the server's hub and resolves with what it returns. Rejects with a {@link ChannelError}:
-   * `not_connected` where there is no connection now, `call_failed` with the server's text where it refuses, and what
+   * `connection_failed` where there is no connection now, `call_failed` with the server's text where it refuses, and what
    * ended the connection where it is gone before the answer: the server may have done what it was asked, or not.
    *
    * @example
    * console.log(await channel.invoke('Ping'))
    */
-  invoke(method: string, ...args: readonly unknown[]): Promise<unknown> {
+  invoke(method: string, args: readonly unknown[] = []): Promise<unknown> {
     return this.#calls.begin(method, args, (text) => this.#connection.send(text))
   }
 

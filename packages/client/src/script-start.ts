@@ -1,5 +1,4 @@
-import type { Channel } from './channel.ts'
-import { connect } from './connect.ts'
+import { type Channel, connect } from './connect.ts'
 import { withUser } from './hub-url.ts'
 import type { ConnectOptions } from './options.ts'
 import { readScriptSettings } from './script-settings.ts'

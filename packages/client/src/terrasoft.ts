@@ -1,4 +1,4 @@
-import type { Channel } from './channel.ts'
+import type { Channel } from './connect.ts'
 import { EventName, ServerChannelSender, SocketConnectionState } from './terrasoft/constants.ts'
 import { installNames } from './terrasoft/install-names.ts'
 import { ServerChannel, type ServerChannelOptions } from './terrasoft/server-channel.ts'

@@ -36,10 +36,7 @@ describe('ping()', () => {
     scene.channel.init()
     scene.channel.ping()
     await settle()
-    expect(scene.lines).toEqual([
-      'No pong: there is no connection before init().',
-      "No pong: ChannelError: There is no connection to call 'Ping' on.",
-    ])
+    expect(scene.lines).toEqual(['No pong: there is no connection.', 'No pong: there is no connection.'])
     await scene.open()
     scene.channel.ping()
     await scene.answer({ error: 'Nothing of that name.' })
@@ -111,7 +108,7 @@ describe('sending', () => {
       (error: unknown) => error,
     )
     await scene.world.clock.pass(10_000)
-    expect(await outcome).toMatchObject({ code: 'not_connected', message: 'No connection for 10000 ms.' })
+    expect(await outcome).toMatchObject({ code: 'connection_failed', message: 'No connection for 10000 ms.' })
   })
 
   it('that is refused fires error, and rejects for those who wait', async () => {

@@ -1,7 +1,6 @@
 import type { LossReason, Message } from '@serverchannel/protocol'
-import type { Channel } from '../channel.ts'
 import { ChannelError } from '../channel-error.ts'
-import { connect } from '../connect.ts'
+import { type Channel, connect } from '../connect.ts'
 import { createEnvironment, type Environment } from '../environment.ts'
 import { resolveHubUrl, withUser } from '../hub-url.ts'
 import type { ConnectOptions } from '../options.ts'
@@ -125,13 +124,14 @@ export class ServerChannel extends Observable<ServerChannelEvents> {
 
   /** Asks the server whether it is there: `pong` in the console, or what is wrong. */
   ping(): void {
-    const channel = this.#channel
-    if (!channel) this.#log('No pong: there is no connection before init().')
-    else
-      channel.invoke('Ping').then(
-        () => this.#log('pong'),
-        (error: unknown) => this.#log(`No pong: ${String(error)}`),
-      )
+    if (!this.#channel || !this.isOpened) {
+      this.#log('No pong: there is no connection.')
+      return
+    }
+    this.#channel.invoke('Ping').then(
+      () => this.#log('pong'),
+      (error: unknown) => this.#log(`No pong: ${String(error)}`),
+    )
   }
 
   /**
@@ -195,13 +195,13 @@ export class ServerChannel extends Observable<ServerChannelEvents> {
     if (!this.#channel) this.init()
     const channel = this.#channel
     if (channel && channel.state !== 'open') await this.#untilOpen(channel)
-    await channel?.invoke(method, message)
+    await channel?.invoke(method, [message])
   }
 
   async #untilOpen(channel: Channel): Promise<void> {
     const waiting = new AbortController()
     const timer = this.#environment.after(SEND_WAIT_MS_MAX, () =>
-      waiting.abort(new ChannelError('not_connected', `No connection for ${SEND_WAIT_MS_MAX} ms.`)),
+      waiting.abort(new ChannelError('connection_failed', `No connection for ${SEND_WAIT_MS_MAX} ms.`)),
     )
     try {
       await channel.ready({ signal: waiting.signal })

@@ -43,7 +43,8 @@ const LOADED = `<script>
 const TAGGED = `<script src="/msg/serverchannel-creatio.js" data-global="BPMSoft"></script>
 <script>require(['OrderPage'], function(page) { page.init() })</script>`
 
-const requireJs = readFileSync(createRequire(import.meta.url).resolve('requirejs/require.js'), 'utf8')
+const require = createRequire(import.meta.url)
+const requireJs = readFileSync(require.resolve('requirejs/require.js'), 'utf8')
 const answers: ReadonlyMap<string, readonly [type: string, body: string]> = new Map([
   ['/', ['text/html', PLAIN]],
   ['/amd', ['text/html', AMD + LOADED]],

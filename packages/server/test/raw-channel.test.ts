@@ -36,6 +36,15 @@ async function openRaw({ port }: ServedChannel, query = ''): Promise<RawClient> 
 const serve = (options: ServerChannelOptions = {}): Promise<ServedChannel> =>
   serveChannel({ development: true, rawPath: PATH, clientMessagePolicy: ownConnections, ...options })
 
+/** Whole numbers below a bound, the same for the same seed. */
+function createRandom(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
 interface Envelope {
   readonly Id: string
   readonly Header: { readonly Sender: string; readonly BodyTypeName?: string }
@@ -122,6 +131,38 @@ describe('the plain WebSocket', () => {
     client.socket.send('é'.repeat(129))
     expect(await client.closed).toBe(1000)
     expect(parse(client.frames[0]).Header.Sender).toBe('CommandService')
+  })
+
+  it('lives on, whatever comes', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    const served = await serve({ clientMessagesBurst: 10_000, clientMessagesPerSecond: 10_000 })
+    const random = createRandom(seed)
+    const pieces = [
+      '{"Header":',
+      '{"Sender":',
+      '"ConsoleCommand"',
+      '}',
+      '[',
+      ']',
+      'null',
+      '\u001e',
+      '"',
+      '\ud83d',
+      '0',
+      ',',
+    ]
+    for (let client = 0; client < 5; client++) {
+      const { socket } = await openRaw(served)
+      for (let sent = 0; sent < 100; sent++) {
+        const text = Array.from({ length: random(12) }, () => pieces[random(pieces.length)]).join('')
+        const bytes = Buffer.from(Array.from({ length: random(40) }, () => random(256)))
+        socket.send(random(3) === 0 ? bytes : text)
+      }
+    }
+    const client = await openRaw(served)
+    await served.channel.postMessageToAll('Order', `seed ${seed}`)
+    await until(() => client.frames.length === 1, `the server serves on (seed ${seed})`)
+    expect(bodies(client)).toEqual([`seed ${seed}`])
   })
 
   it('pings a client that hears nothing, and leaves one alone that says nothing', async () => {

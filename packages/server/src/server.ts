@@ -11,6 +11,7 @@ import { Posting } from './channel/posting.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
+import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
@@ -89,8 +90,11 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
+  const path = options.path ?? '/msg'
+  const { rawPath } = options
   const routes = new Routes({
     channel,
+    applicationInfo: options.applicationInfo ? new ApplicationInfo({ access, hubPath: path, rawPath }) : undefined,
     endpoints,
     limits,
     access,
@@ -105,7 +109,9 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
-  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
+  const methods = createChannelMethods({ ...shared, messages })
+  endpoints.mapChannel(path, channel, methods)
+  if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, methods)
   await channel.open()
   return new ServerChannel({
     channel,

@@ -1,0 +1,56 @@
+import type { LogState } from '../channel/store.ts'
+
+/** How the log in a file is kept; given to the thread that has it open. */
+export interface SqliteLogOptions {
+  readonly file: string
+  readonly durability: 'logged' | 'synced'
+  readonly historyCountMax: number
+  readonly historyBytesMax: number
+}
+
+/** A draft as the file keeps it. */
+export interface Row {
+  /** Of an idempotent draft; null: none may be compared with it. */
+  readonly id: string | null
+  readonly bytes: number
+  readonly postedAt: number
+  readonly text: string
+}
+
+/** An entry as it stands in the file. */
+export interface KeptRow {
+  readonly offset: number
+  readonly text: string
+}
+
+/** What the store asks of the thread. Each is answered once, in this order; `oldest`: what was posted before is too old. */
+export type Request =
+  | { readonly type: 'append'; readonly rows: readonly Row[]; readonly oldest: number }
+  | { readonly type: 'read'; readonly after: number; readonly countMax: number; readonly bytesMax: number; readonly oldest: number }
+  | { readonly type: 'trim'; readonly oldest: number }
+  /** Whether it takes appends again. */
+  | { readonly type: 'probe' }
+  | { readonly type: 'close' }
+
+export type Answer =
+  | { readonly type: 'appended'; readonly offsets: readonly number[]; readonly trimmedTo: number }
+  | { readonly type: 'read'; readonly rows: readonly KeptRow[]; readonly trimmedTo: number }
+  | { readonly type: 'trimmed'; readonly trimmedTo: number }
+  | { readonly type: 'works' }
+  | { readonly type: 'closed' }
+  | { readonly type: 'failed'; readonly reason: string }
+
+/** What comes without having been asked for. */
+export type Notice =
+  /** Comes first, once. */
+  | { readonly type: 'opened'; readonly state: LogState }
+  /** Comes instead: it can't be opened. `isOption`: another file has to be named. */
+  | { readonly type: 'refused'; readonly reason: string; readonly isOption: boolean }
+  /** The log was lost or may have been rewound: it goes on from this state. */
+  | { readonly type: 'epoch'; readonly state: LogState; readonly reason: string }
+  /** Something that whoever runs it has to know. */
+  | { readonly type: 'warning'; readonly reason: string }
+  /** Undefined: there is none any more. */
+  | { readonly type: 'trouble'; readonly reason: string | undefined }
+
+export type FromThread = { readonly answer: Answer } | { readonly notice: Notice }

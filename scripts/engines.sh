@@ -5,9 +5,10 @@ set -u
 
 missing=()
 command -v nginx > /dev/null || missing+=(nginx)
+command -v strace > /dev/null || missing+=(strace)
 
 if [ ${#missing[@]} -eq 0 ]; then
-  echo "engines: nginx is there"
+  echo "engines: nginx and strace are there"
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
@@ -29,7 +30,7 @@ chmod +x "$policy"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || echo "engines: the list of packages could not be renewed"
 if apt-get install -y -qq --no-install-recommends "${missing[@]}"; then
-  echo "engines: installed $(nginx -v 2>&1)"
+  echo "engines: installed ${missing[*]}"
 else
   echo "engines: ${missing[*]} could not be installed; apt-get says why above"
 fi

@@ -36,6 +36,7 @@ export class SqliteLog {
   readonly #read: Statement
   readonly #remove: Statement
   readonly #noteRemoved: Statement
+  readonly #fillProbe: Statement
   #head: number
   #headBytes: number
   #removed: Trimmed
@@ -87,6 +88,7 @@ export class SqliteLog {
       'SELECT offset, text, checksum FROM entries WHERE offset > ? AND offset <= ? ORDER BY offset',
     )
     this.#remove = database.prepare('DELETE FROM entries WHERE offset <= ?')
+    this.#fillProbe = database.prepare('UPDATE log SET probe = zeroblob(?)')
     this.#noteRemoved = database.prepare('UPDATE log SET removed_to = ?, removed_bytes = ?')
   }
 
@@ -154,10 +156,14 @@ export class SqliteLog {
     return true
   }
 
-  /** Writes to the disk and syncs. Throws where that does not work. */
-  probe(): void {
+  /** Writes so many bytes to the disk, syncs, and takes them back. Throws where that does not work. */
+  probe(bytes: number): void {
     this.#transact(() => {
-      this.#database.exec('UPDATE log SET probes = probes + 1')
+      this.#fillProbe.run(bytes)
+      return undefined
+    })
+    this.#transact(() => {
+      this.#database.exec('UPDATE log SET probe = NULL')
       return undefined
     })
     this.#checkpoint('PASSIVE')

@@ -41,6 +41,7 @@ export class SqliteLog {
   #headBytes: number
   #removed: Trimmed
   #writtenBytes = 0
+  #isShrinking = false
 
   /** @throws FileRefused; FileDamaged where what it holds is not what was written */
   static async open(options: SqliteLogOptions): Promise<SqliteLog> {
@@ -149,11 +150,7 @@ export class SqliteLog {
       const removed = this.#transact(() => this.#removeSome())
       return removed !== undefined
     }
-    const free = pragma(this.#database, 'freelist_count')
-    if (free < FREE_PAGES_MIN || free < pragma(this.#database, 'page_count') / 4) return false
-    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
-    this.#writtenBytes += VACUUM_PAGES * COMMIT_OVERHEAD_BYTES
-    return true
+    return this.#shrink()
   }
 
   /** Writes so many bytes to the disk, syncs, and takes them back. Throws where that does not work. */
@@ -252,6 +249,20 @@ export class SqliteLog {
     const row = this.#place.get(offset) as { readonly bytes_to: number } | undefined
     if (!row) throw new FileDamaged(`Entry ${offset} is missing.`)
     return row.bytes_to
+  }
+
+  /** Gives back pages that are free, where they are many. @returns whether there was something to do */
+  #shrink(): boolean {
+    const free = pragma(this.#database, 'freelist_count')
+    if (free >= FREE_PAGES_MIN && free >= pragma(this.#database, 'page_count') / 4) {
+      this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+      this.#isShrinking = true
+      return true
+    }
+    // It is the write-ahead log that says how long the file is, until the file takes it over.
+    if (this.#isShrinking) this.#checkpoint('PASSIVE')
+    this.#isShrinking = false
+    return false
   }
 
   #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {

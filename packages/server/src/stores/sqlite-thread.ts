@@ -72,10 +72,11 @@ export class SqliteThread {
         const rows = log.read(request.after, request.countMax, request.bytesMax)
         return { type: 'read', rows, trimmedTo: log.trimmedTo }
       }
-      case 'trim':
+      case 'trim': {
         this.#oldest = request.oldest
-        log.trim(request.oldest)
-        return { type: 'trimmed', trimmedTo: log.trimmedTo }
+        const isAll = log.trim(request.oldest)
+        return { type: 'trimmed', trimmedTo: log.trimmedTo, isAll }
+      }
       case 'probe':
         log.probe(this.#probeBytes)
         return { type: 'works' }

@@ -3,12 +3,21 @@
 # root). Says what it did and why. What is still missing then fails the tests that need it, where REQUIRE_ENGINES=1.
 set -u
 
+# A command, and the packages that bring it.
+engines=(
+  "nginx nginx"
+  "strace strace"
+  "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
+)
 missing=()
-command -v nginx > /dev/null || missing+=(nginx)
-command -v strace > /dev/null || missing+=(strace)
+for engine in "${engines[@]}"; do
+  read -r command packages <<< "$engine"
+  # shellcheck disable=SC2206 # a list of packages
+  command -v "$command" > /dev/null || missing+=($packages)
+done
 
 if [ ${#missing[@]} -eq 0 ]; then
-  echo "engines: nginx and strace are there"
+  echo "engines: all are there"
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then

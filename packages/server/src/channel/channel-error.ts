@@ -124,3 +124,8 @@ export class ChannelError extends Error {
     return errorKinds[this.code].retry
   }
 }
+
+/** Whether a text from another process is a code of the catalogue. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorKinds, text)
+}

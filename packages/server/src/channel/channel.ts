@@ -2,12 +2,13 @@ import { type Codec, formatPosition, type MessageOrigin, type Position } from '@
 import { ALL_KEY, audienceKeys, connectionKey, groupKey, userKey } from './audience.ts'
 import { AudienceKeys } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { Draft, Entry } from './entry.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
 import { Intervals } from './intervals.ts'
 import { Pump } from './pump.ts'
+import { RemoteConnection, type RemoteConnectionInit } from './remote-connection.ts'
 import { isReservedSender } from './reserved-senders.ts'
 import { Runs } from './runs.ts'
 import { Slot } from './slot.ts'
@@ -54,7 +55,14 @@ export interface ConnectRequest {
   readonly position: Position | null | undefined
 }
 
+interface Ahead {
+  readonly request: ConnectRequest
+  readonly timer: Timer
+}
+
 const READ_COUNT_MAX = 512
+/** A client may have been told by another node or process what this one is yet to hear of, which takes it no longer. */
+const AHEAD_MS_MAX = 10_000
 
 /** The decisions: what goes into the log, whom each entry is for, who is woken for it. */
 export class Channel implements LogFollower {
@@ -71,7 +79,11 @@ export class Channel implements LogFollower {
   readonly #tail: Tail
   readonly #runs: Runs
   readonly #log: LogView
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections = new Map<string, Connection | RemoteConnection>()
+  /** Who left off further on than this log has got. */
+  readonly #ahead = new Map<Connection, Ahead>()
+  /** Entries that come before the log's state does. */
+  #early: Entry[] | undefined = []
   #isOpen = false
 
   constructor({ store, clock, limits, createId, onReservedSender = () => {}, onSignal = () => {} }: ChannelParts) {
@@ -107,8 +119,12 @@ export class Channel implements LogFollower {
   }
 
   async open(): Promise<void> {
-    this.#tail.reset(await this.#store.open(this))
+    const state = await this.#store.open(this)
+    this.#tail.reset(state)
     this.#isOpen = true
+    const early = this.#early ?? []
+    this.#early = undefined
+    this.onEntries(early.filter(({ offset }) => offset > state.head))
   }
 
   get isOpen(): boolean {
@@ -155,18 +171,26 @@ export class Channel implements LogFollower {
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */
   onEntries(entries: readonly Entry[]): void {
+    if (this.#early) {
+      this.#early.push(...entries)
+      return
+    }
     for (const entry of entries) {
       const slot = new Slot(entry, this.#tail.epoch)
       this.#tail.push(slot)
       this.#deliver(slot)
     }
+    if (this.#ahead.size > 0) this.#startReached()
   }
 
   onEpoch(state: LogState): void {
     this.#tail.reset(state)
     // In the middle of a round: what is shared there is of the old epoch.
     this.#runs.clear()
-    for (const connection of this.#connections.values()) connection.epochChanged()
+    for (const connection of this.#connections.values()) {
+      if (connection instanceof Connection && this.#ahead.has(connection)) this.#startAhead(connection)
+      else connection.epochChanged()
+    }
   }
 
   /** Another node said something. */
@@ -182,16 +206,28 @@ export class Channel implements LogFollower {
       highWaterMarkBytes: this.#limits.highWaterMarkBytes,
     })
     this.#connections.set(connection.id, connection)
-    const keys = [ALL_KEY]
-    if (request.user !== undefined) keys.push(userKey(request.user))
-    for (const group of request.groups) keys.push(groupKey(group))
-    for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
-    connection.start(request.position, this.#store.state().trimmedTo)
+    const { position } = request
+    if (position && position.epoch === this.#tail.epoch && position.offset > this.#tail.head) {
+      const timer = this.#clock.after(AHEAD_MS_MAX, () => this.#startAhead(connection))
+      this.#ahead.set(connection, { request, timer })
+    } else this.#start(connection, request)
     return connection
   }
 
-  disconnect(connection: Connection): void {
+  /** Registers a connection that another process writes to: what is for it is counted, and nothing written. */
+  connectRemote(init: RemoteConnectionInit): RemoteConnection {
+    const connection = new RemoteConnection(init.id)
+    this.#connections.set(connection.id, connection)
+    this.#joinLasting(connection, init)
+    return connection
+  }
+
+  disconnect(connection: Connection | RemoteConnection): void {
     connection.close()
+    if (connection instanceof Connection) {
+      this.#ahead.get(connection)?.timer.stop()
+      this.#ahead.delete(connection)
+    }
     if (this.#connections.get(connection.id) === connection) this.#connections.delete(connection.id)
     for (const { key } of connection.memberships.slice()) {
       connection.leave(key)
@@ -221,6 +257,33 @@ export class Channel implements LogFollower {
     this.#isOpen = false
     this.#intervals.close()
     await this.#store.close()
+  }
+
+  #joinLasting(connection: Connection | RemoteConnection, { user, groups }: RemoteConnectionInit): void {
+    const keys = [ALL_KEY]
+    if (user !== undefined) keys.push(userKey(user))
+    for (const group of groups) keys.push(groupKey(group))
+    for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
+  }
+
+  #start(connection: Connection, request: ConnectRequest): void {
+    this.#joinLasting(connection, request)
+    connection.start(request.position, this.#store.state().trimmedTo)
+  }
+
+  /** Lets a connection read that waited for the log to get as far as its client is. */
+  #startAhead(connection: Connection): void {
+    const ahead = this.#ahead.get(connection)
+    if (!ahead) return
+    ahead.timer.stop()
+    this.#ahead.delete(connection)
+    this.#start(connection, ahead.request)
+  }
+
+  #startReached(): void {
+    for (const [connection, { request }] of this.#ahead) {
+      if ((request.position?.offset ?? 0) <= this.#tail.head) this.#startAhead(connection)
+    }
   }
 
   async #append(drafts: readonly Draft[]): Promise<Appended> {

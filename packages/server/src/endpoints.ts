@@ -27,6 +27,7 @@ import {
 } from './options.ts'
 import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
+import type { HandOver } from './transports/hand-over.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
 import type { Nodes } from './transports/nodes.ts'
 import type { SocketWriter } from './transports/socket-writer.ts'
@@ -91,17 +92,29 @@ export class Endpoints {
     return this.#byPath.get(path)
   }
 
-  /** @param methods what the channel's clients can call */
-  mapChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
+  /**
+   * @param methods what the channel's clients can call
+   * @param handOver other processes that serve its WebSockets
+   * @returns the methods as they run
+   */
+  mapChannel(
+    path: string,
+    channel: Channel,
+    methods: HubDefinition<ChannelContract>,
+    handOver: HandOver | undefined,
+  ): Hub {
     const limits = this.#limits({})
-    const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
+    const runtime = this.#createRuntime(methods, limits)
+    const hub = new ChannelHub(channel, runtime)
     const parts = { hub, codecs, limits, clock: this.#parts.clock, turnWriter: this.#turnWriter, detailedErrors: false }
     const { redirect } = this.#parts.options
     this.#map('path', path, redirect ? { redirect } : {}, limits, {
+      handOver,
       keepsRequest: false,
       serve: (init) => new HubConnection({ ...init, parts }),
       serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
     })
+    return runtime
   }
 
   mapHub<Contract extends HubContract>(
@@ -169,7 +182,7 @@ export class Endpoints {
     path: string,
     options: MapOptions,
     limits: Limits,
-    served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
+    served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest' | 'handOver'>,
   ): void {
     const {
       transports = allTransports,

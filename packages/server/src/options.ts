@@ -201,6 +201,13 @@ const generalLimits = {
     unit: 'bytes',
     doc: 'of the log held ready to send',
   },
+  workers: {
+    default: 0,
+    min: 0,
+    max: 64,
+    unit: 'processes',
+    doc: 'besides this one, that serve the WebSockets of the channel on the same port; 0: this process serves them',
+  },
   historyCountMax: {
     default: 10_000,
     min: 0,

@@ -23,10 +23,12 @@ import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { openStore } from './stores/open-store.ts'
+import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
+import { WorkerPool } from './workers/worker-pool.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
@@ -63,12 +65,13 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
-  const store =
+  const opened =
     typeof options.store === 'object'
       ? options.store
       : await openStore(options.store ?? 'memory:', { ...limits, now: () => systemClock.now() })
+  const log = limits.workers > 0 ? new SharedLog(opened) : undefined
   const channel = new Channel({
-    store,
+    store: log?.view() ?? opened,
     clock: systemClock,
     limits,
     createId: createMessageId,
@@ -105,13 +108,23 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
-  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
+  const directWrites = options.directWrites ?? 'auto'
+  const workers =
+    log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
+  const methods = endpoints.mapChannel(
+    options.path ?? '/msg',
+    channel,
+    createChannelMethods({ ...shared, messages }),
+    workers,
+  )
   await channel.open()
+  await workers?.start(methods)
   return new ServerChannel({
     channel,
     messages,
     endpoints,
     nodes,
+    workers,
     roster,
     routes,
     logger,
@@ -128,6 +141,7 @@ interface ServerChannelParts {
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
+  readonly workers: WorkerPool | undefined
   readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
@@ -149,7 +163,12 @@ export class ServerChannel {
     addCurrentChannel(this)
   }
 
-  /** Connections of this process, those in the middle of their handshake included. */
+  /** Process ids of the workers that are there. */
+  get workerPids(): readonly number[] {
+    return this.#parts.workers?.pids ?? []
+  }
+
+  /** Connections of this process and its workers, those in the middle of their handshake included. */
   get connectionCount(): number {
     return this.#parts.roster.count
   }
@@ -304,6 +323,7 @@ export class ServerChannel {
     removeCurrentChannel(this)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
+    this.#parts.workers?.closing()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
     await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
     const stopped = this.#servers.map(({ server, unused }) => {
@@ -318,6 +338,7 @@ export class ServerChannel {
     })
     await Promise.all(stopped)
     timer.stop()
+    await this.#parts.workers?.close()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }

@@ -216,7 +216,7 @@ export class Channel implements LogFollower {
 
   /** Registers a connection that another process writes to: what is for it is counted, and nothing written. */
   connectRemote(init: RemoteConnectionInit): RemoteConnection {
-    const connection = new RemoteConnection(init.id)
+    const connection = new RemoteConnection(init)
     this.#connections.set(connection.id, connection)
     this.#joinLasting(connection, init)
     return connection
@@ -239,6 +239,7 @@ export class Channel implements LogFollower {
   joinGroup(connectionId: string, group: string): boolean {
     const connection = this.#connections.get(connectionId)
     connection?.join(this.#keys.obtain(groupKey(group)), this.#tail.head, false)
+    if (connection instanceof RemoteConnection) connection.onGroup(group, true)
     return connection !== undefined
   }
 
@@ -249,6 +250,7 @@ export class Channel implements LogFollower {
       connection.leave(key)
       this.#keys.release(key)
     }
+    if (connection instanceof RemoteConnection) connection.onGroup(group, false)
     return connection !== undefined
   }
 
@@ -259,7 +261,10 @@ export class Channel implements LogFollower {
     await this.#store.close()
   }
 
-  #joinLasting(connection: Connection | RemoteConnection, { user, groups }: RemoteConnectionInit): void {
+  #joinLasting(
+    connection: Connection | RemoteConnection,
+    { user, groups }: Pick<ConnectRequest, 'user' | 'groups'>,
+  ): void {
     const keys = [ALL_KEY]
     if (user !== undefined) keys.push(userKey(user))
     for (const group of groups) keys.push(groupKey(group))

@@ -7,17 +7,21 @@ export interface RemoteConnectionInit {
   readonly id: string
   readonly user: string | undefined
   readonly groups: readonly string[]
+  /** Told of groups that it is put into or taken out of. */
+  readonly onGroup: (group: string, isIn: boolean) => void
 }
 
 /** A connection of this server that another process writes to. It is here to be counted, and found by its id. */
 export class RemoteConnection implements Addressee {
   readonly id: string
   readonly memberships: Membership[] = []
+  readonly onGroup: (group: string, isIn: boolean) => void
   /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
 
-  constructor(id: string) {
+  constructor({ id, onGroup }: RemoteConnectionInit) {
     this.id = id
+    this.onGroup = onGroup
   }
 
   notify({ offset }: Slot): boolean {

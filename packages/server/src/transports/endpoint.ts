@@ -13,6 +13,7 @@ import { requireFirstInLine, send, sendJson, sendProblem, toChannelError } from 
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
+import type { HandOver } from './hand-over.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
@@ -42,6 +43,8 @@ export interface EndpointParts {
   readonly logger: Logger
   readonly createId: () => string
   readonly socketWriter: SocketWriter
+  /** Other processes that serve WebSockets; left out where there are none. */
+  readonly handOver?: HandOver | undefined
   /** The other nodes; left out where there are none. */
   readonly neighbours?: Neighbours | undefined
 }

@@ -163,7 +163,7 @@ export class ServerChannel {
     addCurrentChannel(this)
   }
 
-  /** Process ids of the workers that are there. */
+  /** Process ids of the workers that take clients. */
   get workerPids(): readonly number[] {
     return this.#parts.workers?.pids ?? []
   }

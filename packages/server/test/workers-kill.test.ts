@@ -1,5 +1,9 @@
+import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
 import type { AudienceInput } from '../src/channel/audience.ts'
 import { range } from './channel-scene.ts'
 import { JudgedClient, JudgedPoster } from './judged-client.ts'
@@ -47,10 +51,54 @@ it('loses nothing, doubles nothing and keeps the order while workers are killed'
   for (const _ of range(1, 20)) await poster.post(channel, ++posted, 'all')
   await until(() => clients.every((client) => client.isComplete() || client.faults.length > 0), 'all have all', 20_000)
 
-  expect(clients.flatMap(({ faults }) => faults)).toEqual([])
+  // The first of each: what comes after a loss is wrong too.
+  expect(clients.flatMap(({ faults: [first = ''], user, groups }) => (first ? [`${user} ${groups.join()}: ${first}`] : []))).toEqual([])
   // What was to be seen was seen: clients were cut off, came back, and none was told of a gap.
   expect(clients.filter(({ reconnects }) => reconnects > 0).length).toBeGreaterThan(5)
   expect(clients.some(({ ledger }) => ledger.recoveries > 0)).toBe(true)
   expect(clients.every(({ ledger }) => ledger.gaps === 0)).toBe(true)
-  expect(posted).toBeGreaterThan(300)
+  expect(posted).toBeGreaterThan(100)
 })
+
+it('lets no client wait whose socket was on its way to a worker that is killed', { timeout: 60_000 }, async () => {
+  const { channel, url } = await serveChannel({ workers: 1 })
+  const waiting = new Set<WebSocket>()
+  let opened = 0
+  const open = (): void => {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/msg`)
+    waiting.add(socket)
+    socket.on('open', () => {
+      opened++
+      waiting.delete(socket)
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => waiting.delete(socket))
+    onTestFinished(() => socket.terminate())
+  }
+  let pid = 0
+  for (const _ of range(1, 4)) {
+    await until(() => channel.workerPids.some((other) => other !== pid), 'there is a worker', 10_000)
+    pid = channel.workerPids[0] ?? 0
+    for (const _client of range(1, 60)) open()
+    const before = opened
+    await until(() => opened > before + 3, 'some are open, and others on their way')
+    process.kill(pid, 'SIGKILL')
+  }
+  await until(() => waiting.size === 0, 'all were answered or cut off', 10_000)
+})
+
+it('ends its workers when the server is killed', async () => {
+  const child = fork(fileURLToPath(new URL('worker-server.mjs', import.meta.url)), { execArgv: [] })
+  const [pids] = (await once(child, 'message')) as [number[]]
+  child.kill('SIGKILL')
+  await until(() => pids.every((pid) => !isThere(pid)), 'the workers are gone', 10_000)
+})
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

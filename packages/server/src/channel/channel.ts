@@ -113,7 +113,12 @@ export class Channel implements LogFollower {
       chunkBytesMax: limits.chunkBytesMax,
       now: () => clock.now(),
       run: (cursor, connection) => runs.after(cursor, connection),
-      read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
+      read: async (cursor) => {
+        const { entries, isTrimmed } = await store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax)
+        // The store may know of more than it has told: a connection that ran ahead of the tail would get that twice.
+        const isAhead = (entries.at(-1)?.offset ?? 0) > tail.head
+        return { entries: isAhead ? entries.filter(({ offset }) => offset <= tail.head) : entries, isTrimmed }
+      },
       wake: (connection) => pump.add(connection),
     }
   }

@@ -52,6 +52,8 @@ export type ToServer =
   | { readonly kind: 'ready' }
   /** About once a second. */
   | { readonly kind: 'alive' }
+  /** A socket has come; the next may. */
+  | { readonly kind: 'arrived'; readonly connection: number }
   | FromConnection
 
 /** Of it, what one connection says. */

@@ -68,6 +68,7 @@ export class WorkerConnections {
   take(handed: HandedSocket, socket: Socket | undefined): void {
     const { connection: number, url, headers, head } = handed
     this.#newest = number
+    this.#parts.link.send({ kind: 'arrived', connection: number })
     const early = this.#early.get(number) ?? []
     this.#early.delete(number)
     if (!socket) {

@@ -51,9 +51,9 @@ export class WorkerPool implements HandOver {
     })
   }
 
-  /** Process ids of the workers that are there. */
+  /** Process ids of the workers that take clients. */
   get pids(): readonly number[] {
-    return [...this.#workers].flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
+    return [...this.#workers].flatMap(({ pid, isReady }) => (pid !== undefined && isReady ? [pid] : []))
   }
 
   /**

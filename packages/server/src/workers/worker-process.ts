@@ -12,6 +12,7 @@ import type { HandedClient } from '../transports/hand-over.ts'
 import { HandedConnection, type HandedConnectionParts } from './handed-connection.ts'
 import { Link } from './link.ts'
 import type { HandedSocket, ToServer, ToWorker } from './messages.ts'
+import { closePendingHandle } from './pending-handle.ts'
 import { StoreHost } from './store-host.ts'
 
 export interface WorkerProcessParts {
@@ -27,6 +28,12 @@ export interface WorkerProcessParts {
   readonly onExit: (worker: WorkerProcess, reason: string) => void
 }
 
+interface WaitingSocket {
+  readonly socket: Socket
+  readonly client: HandedClient
+  readonly connection: HandedConnection
+}
+
 /** The same from `src` and from `dist`. */
 const ENTRY = fileURLToPath(new URL('../../bin/worker.js', import.meta.url))
 const LINK_INDEX = 4
@@ -40,6 +47,12 @@ export class WorkerProcess {
   readonly #link: Link<ToWorker, ToServer>
   readonly #host: StoreHost
   readonly #connections = new Map<number, HandedConnection>()
+  /**
+   * Sockets go one at a time. Node would queue them too, but takes them from us when it does, and forgets them where the
+   * other process ends: their clients would wait for ever.
+   */
+  readonly #waiting: WaitingSocket[] = []
+  #isHanding = false
   readonly #connectionParts: HandedConnectionParts
   #isReady = false
   #isGone = false
@@ -90,19 +103,9 @@ export class WorkerProcess {
   /** Gives it a socket with its client. */
   take(socket: Socket, client: HandedClient): HandedConnection {
     const connection = new HandedConnection(++this.#number, client, this.#connectionParts)
-    const { id, identity, position, request } = client
     this.#connections.set(connection.number, connection)
-    const handed: HandedSocket = {
-      connection: connection.number,
-      id,
-      identity,
-      position,
-      url: request.url ?? '/',
-      headers: request.headers,
-      head: joinRead(client.head, socket),
-    }
-    // Where it can't be sent any more the worker is gone, and so will be its connections.
-    this.#child.send(handed, socket, () => {})
+    this.#waiting.push({ socket, client, connection })
+    this.#handNext()
     return connection
   }
 
@@ -120,6 +123,34 @@ export class WorkerProcess {
     if (!this.#isGone) this.#child.kill('SIGKILL')
   }
 
+  #handNext(): void {
+    while (!this.#isHanding) {
+      const next = this.#waiting.shift()
+      if (!next) return
+      const { socket, client, connection } = next
+      if (socket.destroyed) {
+        this.#connections.delete(connection.number)
+        connection.lost(undefined)
+        continue
+      }
+      const { id, identity, position, request, head } = client
+      const handed: HandedSocket = {
+        connection: connection.number,
+        id,
+        identity,
+        position,
+        url: request.url ?? '/',
+        headers: request.headers,
+        head: joinRead(head, socket),
+      }
+      this.#isHanding = true
+      // Where it can't be sent any more the worker is gone, and so will be its connections.
+      this.#child.send(handed, socket, (error) => {
+        if (error && 'code' in error && error.code === 'ERR_IPC_CHANNEL_CLOSED') socket.destroy()
+      })
+    }
+  }
+
   #send(message: ToWorker): void {
     // The entries of this turn were told before.
     this.#host.flush()
@@ -129,6 +160,11 @@ export class WorkerProcess {
   #take(message: ToServer): void {
     this.#heardAt = this.#parts.clock.now()
     if ('connection' in message) {
+      if (message.kind === 'arrived') {
+        this.#isHanding = false
+        this.#handNext()
+        return
+      }
       this.#connections.get(message.connection)?.onMessage(message)
       if (message.kind === 'gone') this.#connections.delete(message.connection)
     } else if (message.kind === 'ready') {
@@ -143,6 +179,8 @@ export class WorkerProcess {
     this.#link.abort()
     void this.#host.close()
     const error = new ChannelError('connection_lost', 'The worker that had the connection is gone.')
+    closePendingHandle(this.#child)
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy()
     for (const connection of this.#connections.values()) connection.lost(error)
     this.#connections.clear()
     this.#parts.onExit(this, reason)

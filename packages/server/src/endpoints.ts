@@ -2,12 +2,14 @@ import { jsonCodec } from '@serverchannel/protocol'
 import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import type { Logger } from 'pino'
 import type { AccessOptions } from './auth/access.ts'
+import type { Audience } from './channel/audience.ts'
 import type { Channel } from './channel/channel.ts'
 import type { Clock } from './channel/clock.ts'
+import { fromInvocation, toInvocation } from './cluster/invocation-text.ts'
 import { ChannelHub } from './hub/channel-hub.ts'
 import type { ChannelContract } from './hub/channel-methods.ts'
 import type { Hub } from './hub/hub.ts'
-import type { HubClients } from './hub/hub-clients.ts'
+import type { HubClients, RelayCall } from './hub/hub-clients.ts'
 import { HubConnection } from './hub/hub-connection.ts'
 import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
@@ -61,6 +63,10 @@ export interface EndpointsParts {
   readonly roster: Roster
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
+  /** Passes a call of client methods on to the other nodes' hub at the path. */
+  readonly relayCall: (path: string, audience: Audience, invocation: () => string) => void
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
@@ -76,6 +82,7 @@ export class Endpoints {
   readonly #parts: EndpointsParts
   readonly #turnWriter: TurnWriter
   readonly #byPath = new Map<string, Endpoint>()
+  readonly #relayed = new Map<string, RelayCall>()
   #isClosed = false
 
   constructor(parts: EndpointsParts) {
@@ -123,7 +130,10 @@ export class Endpoints {
     options: MapOptions,
   ): MappedHub<Contract> {
     const limits = this.#limits(options)
-    const hub = this.#createRuntime(definition, limits)
+    const lowerPath = parsePath('path of the hub', path)
+    const hub = this.#createRuntime(definition, limits, (audience, target, args) => {
+      this.#parts.relayCall(lowerPath, audience, () => toInvocation(target, args))
+    })
     const parts = {
       hub,
       codecs,
@@ -136,6 +146,7 @@ export class Endpoints {
       keepsRequest: true,
       serve: (init) => new HubConnection({ ...init, parts }),
     })
+    this.#relayed.set(lowerPath, (audience, target, args) => hub.relayed(audience, target, args))
     return hub
   }
 
@@ -148,6 +159,13 @@ export class Endpoints {
       keepsRequest: true,
       serve: (init: ServedConnectionInit) => new ServedRawConnection(init, parts),
     })
+  }
+
+  /** Another node calls the clients of the hub at the path. What is none of ours is passed over. */
+  relayed(path: string, audience: Audience, invocation: string): void {
+    const relayed = this.#relayed.get(path)
+    const call = relayed && fromInvocation(invocation)
+    if (call) relayed(audience, call.target, call.args)
   }
 
   /** Takes no more clients; those that are there are the roster's to close. Idempotent. */
@@ -168,11 +186,13 @@ export class Endpoints {
   #createRuntime<Contract extends HubContract>(
     definition: HubDefinition<Contract>,
     limits: Limits,
+    relay: RelayCall = () => {},
   ): HubRuntime<Contract> & Hub {
     const { clock, logger } = this.#parts
     return new HubRuntime(definition, {
       clock,
       limits,
+      relay,
       onError: (error, where) => logger.error({ err: error, method: where }, 'A hub failed'),
     })
   }

@@ -8,6 +8,8 @@ import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
@@ -76,16 +78,31 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     limits,
     createId: createMessageId,
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
+    onSignal: (text) => cluster.hear(text),
+    onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
   })
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
+  const cluster: Cluster = new Cluster({
+    id: createConnectionId(),
+    clock: systemClock,
+    timeoutMs: limits.nodeTimeoutMs,
+    signal: (text) => channel.signal(text),
+    answer: (question) => connections.answer(question),
+    onCall: (path, audience, invocation) => endpoints.relayed(path, audience, invocation),
+    onNode: () => {},
+    onError: (error) => logger.warn({ err: error }, 'Other nodes were not told something'),
+  })
+  const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
   const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const endpoints = new Endpoints({
     options,
     roster,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    requireAllowed: (user) => connections.requireAllowed(user),
+    relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
     clock: systemClock,
     logger,
     createId: createConnectionId,
@@ -118,12 +135,21 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     workers,
   )
   await channel.open()
-  await workers?.start(methods)
+  cluster.open()
+  try {
+    await workers?.start(methods)
+  } catch (error) {
+    cluster.close()
+    await channel.close()
+    throw error
+  }
   return new ServerChannel({
     channel,
     messages,
     endpoints,
     nodes,
+    cluster,
+    connections,
     workers,
     roster,
     routes,
@@ -141,6 +167,8 @@ interface ServerChannelParts {
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
+  readonly cluster: Cluster
+  readonly connections: Connections
   readonly workers: WorkerPool | undefined
   readonly roster: Roster
   readonly routes: Routes
@@ -232,14 +260,80 @@ export class ServerChannel {
     return this.#parts.messages.receive(receiver, options)
   }
 
-  /** From now on the group's messages are for this connection too. @returns false where there is no such connection */
-  addToGroup(connectionId: string, group: string): boolean {
-    return this.#parts.channel.joinGroup(connectionId, group)
+  /**
+   * From now on the group's messages are for this connection too, whichever node has it. One of this node is in the group
+   * when the call returns.
+   *
+   * @returns false where there is no such connection
+   * @example await channel.addToGroup(connectionId, 'sales')
+   */
+  addToGroup(connectionId: string, group: string): Promise<boolean> {
+    return this.#parts.connections.setGroup(connectionId, group, true)
   }
 
   /** @returns false where there is no such connection */
-  removeFromGroup(connectionId: string, group: string): boolean {
-    return this.#parts.channel.leaveGroup(connectionId, group)
+  removeFromGroup(connectionId: string, group: string): Promise<boolean> {
+    return this.#parts.connections.setGroup(connectionId, group, false)
+  }
+
+  /**
+   * Puts all connections that the user has now into the group, on all nodes. Those that come later are in the groups
+   * that `authenticate` says.
+   *
+   * @returns how many they are
+   */
+  addUserToGroup(user: string, group: string): Promise<number> {
+    return this.#parts.connections.setUserGroup(user, group, true)
+  }
+
+  /** @returns how many connections of the user there are */
+  removeUserFromGroup(user: string, group: string): Promise<number> {
+    return this.#parts.connections.setUserGroup(user, group, false)
+  }
+
+  /**
+   * Ends a connection, whichever node has it, with `disconnected`: its client does not come back by itself.
+   *
+   * @param reason what the client is told
+   * @returns false where there is no such connection
+   */
+  disconnect(connectionId: string, reason?: string): Promise<boolean> {
+    return this.#parts.connections.disconnect(connectionId, reason)
+  }
+
+  /**
+   * Ends all connections of the user, on all nodes, of the channel and of hubs; for `blockMs` the user is let in on none.
+   *
+   * @returns how many connections were ended
+   * @example await channel.disconnectUser('user-7', { reason: 'Signed out', blockMs: 60_000 })
+   */
+  disconnectUser(user: string, options: DisconnectUserOptions = {}): Promise<number> {
+    return this.#parts.connections.disconnectUser(user, options)
+  }
+
+  /** Lets a user in again who was blocked. */
+  allowUser(user: string): Promise<void> {
+    return this.#parts.connections.allowUser(user)
+  }
+
+  /** Whether the user is connected to the channel, on any node. */
+  isOnline(user: string): boolean {
+    return this.#parts.connections.isOnline(user)
+  }
+
+  /** Ids of the user's connections to the channel, on all nodes. */
+  connectionsOf(user: string): readonly string[] {
+    return this.#parts.connections.connectionsOf(user)
+  }
+
+  /** Users who are connected to the channel, on all nodes, with how many connections each has. */
+  presence(): ReadonlyMap<string, number> {
+    return this.#parts.connections.presence()
+  }
+
+  /** Nodes that have the log open and are known to this one, itself included. */
+  get nodeCount(): number {
+    return this.#parts.cluster.nodeCount
   }
 
   /**
@@ -339,6 +433,7 @@ export class ServerChannel {
     await Promise.all(stopped)
     timer.stop()
     await this.#parts.workers?.close()
+    this.#parts.cluster.close()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }

@@ -30,7 +30,11 @@ export class JudgedClient implements Member {
 
   open(): void {
     if (this.#isClosed) return
-    const query = new URLSearchParams({ user: this.user, groups: this.groups.join(','), position: this.ledger.position })
+    const query = new URLSearchParams({
+      user: this.user,
+      groups: this.groups.join(','),
+      position: this.ledger.position,
+    })
     const socket = new WebSocket(`${this.#urls().replace('http', 'ws')}/msg?${query}`)
     this.#socket = socket
     let isHandshaken = false

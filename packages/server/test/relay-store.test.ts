@@ -9,7 +9,7 @@ import { RelayStore } from '../src/workers/relay-store.ts'
 import { StoreHost } from '../src/workers/store-host.ts'
 import type { StoreNotice, StoreRequest } from '../src/workers/store-messages.ts'
 import { range } from './channel-scene.ts'
-import { append, draft, describeStore, Follower, UNBOUNDED } from './store-contract.ts'
+import { append, describeStore, draft, Follower, UNBOUNDED } from './store-contract.ts'
 import { describeSharedStore } from './store-contract-shared.ts'
 import { until } from './until.ts'
 
@@ -109,7 +109,10 @@ describe('a process that takes nothing', () => {
     await append(writer, [draft('1')])
     link.bufferedBytes = 8_388_608
     await until(() => offsets().length === 1, 'the first is sent')
-    await append(writer, range(2, 50).map((number) => draft(String(number))))
+    await append(
+      writer,
+      range(2, 50).map((number) => draft(String(number))),
+    )
     link.bufferedBytes = 0
     host.onDrain()
     await until(isLost, 'it is given up')

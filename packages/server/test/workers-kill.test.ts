@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import type { AudienceInput } from '../src/channel/audience.ts'
@@ -11,7 +11,12 @@ import { serveChannel } from './served-channel.ts'
 import { until } from './until.ts'
 
 const KILLS = 5
-const AUDIENCES: readonly AudienceInput[] = ['all', { users: 'user-1' }, { groups: ['odd'] }, { users: 'user-2', groups: 'even' }]
+const AUDIENCES: readonly AudienceInput[] = [
+  'all',
+  { users: 'user-1' },
+  { groups: ['odd'] },
+  { users: 'user-2', groups: 'even' },
+]
 
 it('loses nothing, doubles nothing and keeps the order while workers are killed', { timeout: 60_000 }, async () => {
   const { channel, url } = await serveChannel({
@@ -52,7 +57,9 @@ it('loses nothing, doubles nothing and keeps the order while workers are killed'
   await until(() => clients.every((client) => client.isComplete() || client.faults.length > 0), 'all have all', 20_000)
 
   // The first of each: what comes after a loss is wrong too.
-  expect(clients.flatMap(({ faults: [first = ''], user, groups }) => (first ? [`${user} ${groups.join()}: ${first}`] : []))).toEqual([])
+  expect(
+    clients.flatMap(({ faults: [first = ''], user, groups }) => (first ? [`${user} ${groups.join()}: ${first}`] : [])),
+  ).toEqual([])
   // What was to be seen was seen: clients were cut off, came back, and none was told of a gap.
   expect(clients.filter(({ reconnects }) => reconnects > 0).length).toBeGreaterThan(5)
   expect(clients.some(({ ledger }) => ledger.recoveries > 0)).toBe(true)

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ServerChannelOptions } from '../src/options.ts'
 import { range } from './channel-scene.ts'
-import { openClient, serveChannel, type ServedChannel } from './served-channel.ts'
+import { openClient, type ServedChannel, serveChannel } from './served-channel.ts'
 import { until } from './until.ts'
 
 const USERS: ServerChannelOptions = {
@@ -66,10 +66,10 @@ describe('a server with workers', () => {
     socket.send(`${JSON.stringify(call)}\x1e`)
     await until(() => ids.length === 1, 'the message has come')
     const [id = ''] = ids
-    expect(channel.addToGroup(id, 'g')).toBe(true)
+    expect(await channel.addToGroup(id, 'g')).toBe(true)
     await channel.post({ to: { groups: 'g' }, sender: 'Hi', body: 'in' })
     await until(() => bodies().includes('in'), 'the first has come')
-    expect(channel.removeFromGroup(id, 'g')).toBe(true)
+    expect(await channel.removeFromGroup(id, 'g')).toBe(true)
     await channel.post({ to: { groups: 'g' }, sender: 'Hi', body: 'out' })
     await channel.postMessageToAll('Hi', 'all')
     await until(() => bodies().includes('all'), 'the last has come')
@@ -149,7 +149,11 @@ describe('a worker that dies', () => {
     await until(() => channel.connectionCount === 2, 'its connections are counted out')
     const codes = await Promise.race(clients.map(({ closed }) => closed))
     expect(codes).toBe(1006)
-    await until(() => channel.workerPids.length === 2 && !channel.workerPids.includes(pid), 'there are two again', 10_000)
+    await until(
+      () => channel.workerPids.length === 2 && !channel.workerPids.includes(pid),
+      'there are two again',
+      10_000,
+    )
     expect(log.join('')).toContain('A worker is gone')
     const position = channel.position
     const again = await openClient(port, `/msg?position=${position}`)

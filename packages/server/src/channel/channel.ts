@@ -42,6 +42,8 @@ export interface ChannelParts {
   readonly onReservedSender?: (sender: string) => void
   /** Told what other nodes say with `signal`. */
   readonly onSignal?: (text: string) => void
+  /** Told of connections with a user that come and go. */
+  readonly onConnection?: (id: string, user: string, isHere: boolean) => void
 }
 
 /** Who connects, and how its bytes go out. */
@@ -72,6 +74,7 @@ export class Channel implements LogFollower {
   readonly #createId: () => string
   readonly #onReservedSender: (sender: string) => void
   readonly #onSignal: (text: string) => void
+  readonly #onConnection: (id: string, user: string, isHere: boolean) => void
   /** No more than there are. */
   readonly #reservedSeen = new Set<string>()
   readonly #keys = new AudienceKeys()
@@ -86,13 +89,16 @@ export class Channel implements LogFollower {
   #early: Entry[] | undefined = []
   #isOpen = false
 
-  constructor({ store, clock, limits, createId, onReservedSender = () => {}, onSignal = () => {} }: ChannelParts) {
+  constructor(parts: ChannelParts) {
+    const { store, clock, limits, createId } = parts
+    const { onReservedSender = () => {}, onSignal = () => {}, onConnection = () => {} } = parts
     this.#store = store
     this.#clock = clock
     this.#limits = limits
     this.#createId = createId
     this.#onReservedSender = onReservedSender
     this.#onSignal = onSignal
+    this.#onConnection = onConnection
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
     const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
     const runs = new Runs(limits.chunkBytesMax, clock)
@@ -233,11 +239,22 @@ export class Channel implements LogFollower {
       this.#ahead.get(connection)?.timer.stop()
       this.#ahead.delete(connection)
     }
+    if (connection.user !== undefined) this.#onConnection(connection.id, connection.user, false)
     if (this.#connections.get(connection.id) === connection) this.#connections.delete(connection.id)
     for (const { key } of connection.memberships.slice()) {
       connection.leave(key)
       this.#keys.release(key)
     }
+  }
+
+  /** Ids of the user's connections. */
+  *connectionsOf(user: string): Generator<string, void, undefined> {
+    for (const { id } of this.#keys.get(userKey(user))?.connections ?? []) yield id
+  }
+
+  /** Users who have a connection; one that has several comes several times. */
+  *users(): Generator<string, void, undefined> {
+    for (const { user } of this.#connections.values()) if (user !== undefined) yield user
   }
 
   /** From now on what is posted to the group is for this connection. @returns false where there is no such connection */
@@ -274,6 +291,7 @@ export class Channel implements LogFollower {
     if (user !== undefined) keys.push(userKey(user))
     for (const group of groups) keys.push(groupKey(group))
     for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
+    if (user !== undefined) this.#onConnection(connection.id, user, true)
   }
 
   #start(connection: Connection, request: ConnectRequest): void {

@@ -194,7 +194,8 @@ export class Connection implements Addressee, Reader {
    * client to which little is addressed resumes from near the head. @returns whether it told it anything.
    */
   tellPosition(): boolean {
-    if (!this.#keepsPosition || !this.#isStarted || this.#state !== 'live' || this.#toldOffset === this.#log.head) return false
+    if (!this.#keepsPosition || !this.#isStarted || this.#state !== 'live' || this.#toldOffset === this.#log.head)
+      return false
     // Live: nothing between its cursor and the head was for it.
     this.#cursor = this.#log.head
     this.#tellState({})

@@ -14,13 +14,15 @@ export interface RemoteConnectionInit {
 /** A connection of this server that another process writes to. It is here to be counted, and found by its id. */
 export class RemoteConnection implements Addressee {
   readonly id: string
+  readonly user: string | undefined
   readonly memberships: Membership[] = []
   readonly onGroup: (group: string, isIn: boolean) => void
   /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
 
-  constructor({ id, onGroup }: RemoteConnectionInit) {
+  constructor({ id, user, onGroup }: RemoteConnectionInit) {
     this.id = id
+    this.user = user
     this.onGroup = onGroup
   }
 

@@ -60,6 +60,13 @@ export class Roster {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
+  /** Closes those connections with this reason. @returns how many */
+  closeWhere(isMeant: (connection: ServedConnection) => boolean, error: ChannelError): number {
+    const meant = [...this.#connections].filter(isMeant)
+    for (const connection of meant) connection.close(error)
+    return meant.length
+  }
+
   /** Closes all connections with this reason, and ends when they are gone. Idempotent. */
   async close(error: ChannelError): Promise<void> {
     for (const connection of this.#connections) connection.close(error)

@@ -37,6 +37,8 @@ export interface EndpointParts {
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
   /** Where a client is to go instead. */
   readonly redirect?: RedirectClient | undefined
   readonly clock: Clock

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
-import type { IncomingMessage } from 'node:http'
 
 /** A client whose upgrade was found to be in order, and is not answered yet. */
 export interface HandedClient extends Omit<ServedConnectionInit, 'transport' | 'isStateful' | 'request'> {

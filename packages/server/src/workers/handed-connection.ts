@@ -34,11 +34,7 @@ export class HandedConnection implements ServedConnection {
   #peer: RemotePeer | undefined
   #session: HubSession | undefined
 
-  constructor(
-    number: number,
-    { id, identity, position, onEnd, onGone }: HandedClient,
-    parts: HandedConnectionParts,
-  ) {
+  constructor(number: number, { id, identity, position, onEnd, onGone }: HandedClient, parts: HandedConnectionParts) {
     this.number = number
     // Without its request, which it would keep.
     this.#client = { id, identity, position, onEnd, onGone }
@@ -148,5 +144,4 @@ export class HandedConnection implements ServedConnection {
     if (!this.#hasEnded) this.#client.onEnd(this, error)
     this.#hasEnded = true
   }
-
 }

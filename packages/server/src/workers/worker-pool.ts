@@ -77,7 +77,8 @@ export class WorkerPool implements HandOver {
 
   take(socket: Duplex, client: HandedClient): ServedConnection | undefined {
     // What is encrypted is encrypted by this process.
-    if (!(socket instanceof Socket) || socket instanceof TLSSocket || socket.remoteFamily === undefined) return undefined
+    if (!(socket instanceof Socket) || socket instanceof TLSSocket || socket.remoteFamily === undefined)
+      return undefined
     let chosen: WorkerProcess | undefined
     for (const worker of this.#workers) {
       if (worker.isReady && (!chosen || worker.connectionCount < chosen.connectionCount)) chosen = worker

@@ -80,7 +80,9 @@ export class WorkerProcess {
     this.#host = new StoreHost({ log, clock, link: this.#link, onLost: () => this.kill() })
     this.#connectionParts = { channel, methods, send: (message) => this.#send(message) }
     child.once('error', (error) => this.#exited(error.message))
-    child.once('exit', (code, signal) => this.#exited(signal ? `it was ended by ${signal}` : `its exit code is ${code}`))
+    child.once('exit', (code, signal) =>
+      this.#exited(signal ? `it was ended by ${signal}` : `its exit code is ${code}`),
+    )
     // Like all else of a channel but its servers, it keeps no process alive.
     child.unref()
     child.channel?.unref()

@@ -84,6 +84,7 @@ export class Endpoints {
   readonly #byPath = new Map<string, Endpoint>()
   readonly #relayed = new Map<string, RelayCall>()
   #isClosed = false
+  #isDraining = false
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts
@@ -92,6 +93,16 @@ export class Endpoints {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Whether it is about to take no more clients. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** From now on it says that it is not ready, and still takes whoever comes. */
+  drain(): void {
+    this.#isDraining = true
   }
 
   /** @param path in lower case */

@@ -23,7 +23,7 @@ import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
@@ -84,6 +84,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
+  const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const cluster: Cluster = new Cluster({
     id: createConnectionId(),
     clock: systemClock,
@@ -91,11 +92,12 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     signal: (text) => channel.signal(text),
     answer: (question) => connections.answer(question),
     onCall: (path, audience, invocation) => endpoints.relayed(path, audience, invocation),
-    onNode: () => {},
-    onError: (error) => logger.warn({ err: error }, 'Other nodes were not told something'),
+    address: nodes?.address,
+    onAddress: (address) => nodes?.learn(address),
+    onGone: (name) => nodes?.forget(name),
+    onError: (error) => logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
   })
   const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
-  const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
   const endpoints = new Endpoints({
     options,
     roster,
@@ -155,7 +157,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     routes,
     logger,
     development,
-    closeTimeoutMs: limits.closeTimeoutMs,
+    limits,
   })
 }
 
@@ -174,7 +176,7 @@ interface ServerChannelParts {
   readonly routes: Routes
   readonly logger: Logger
   readonly development: boolean
-  readonly closeTimeoutMs: number
+  readonly limits: Limits
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
@@ -415,11 +417,16 @@ export class ServerChannel {
 
   async #close(): Promise<void> {
     removeCurrentChannel(this)
+    this.#parts.endpoints.drain()
+    if (this.#parts.limits.drainMs > 0) await passed(this.#parts.limits.drainMs)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     this.#parts.workers?.closing()
-    await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
-    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
+    await this.#parts.roster.close(
+      new ChannelError('server_shutdown', 'The server is going down; connect again.'),
+      this.#parts.limits.closeSpreadMs,
+    )
+    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.limits.closeTimeoutMs))
     const stopped = this.#servers.map(({ server, unused }) => {
       const closed = new Promise((resolve) => server.close(resolve))
       unused.destroyAll()
@@ -427,7 +434,7 @@ export class ServerChannel {
     })
     this.#parts.nodes?.close()
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
-    const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
+    const timer = systemClock.after(this.#parts.limits.closeTimeoutMs, () => {
       for (const { server } of this.#servers) server.closeAllConnections()
     })
     await Promise.all(stopped)
@@ -441,6 +448,11 @@ export class ServerChannel {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** Keeps the process alive for so long. */
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /**

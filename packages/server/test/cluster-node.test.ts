@@ -30,7 +30,8 @@ function openCluster(names: readonly string[]) {
         return 1
       },
       onCall: () => {},
-      onNode: () => {},
+      onAddress: () => {},
+      onGone: () => {},
       onError: (error) => {
         throw error
       },
@@ -56,7 +57,7 @@ describe('a node that is cut off', () => {
     cut.add('a')
     at('a').came('2', 'u')
     at('b').came('3', 'v')
-    clock.advance(5000)
+    clock.advance(6000)
     expect(at('b').nodeCount).toBe(2)
     expect([...at('b').connectionsOf('u')]).toEqual([])
     cut.delete('a')

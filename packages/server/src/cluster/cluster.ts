@@ -1,7 +1,7 @@
 import type { Audience } from '../channel/audience.ts'
 import type { Clock, Timer } from '../channel/clock.ts'
 import { KNOWN_CONNECTIONS_MAX, Peer } from './peer.ts'
-import type { Question, Signal } from './signal.ts'
+import type { Address, Question, Signal } from './signal.ts'
 import { SignalReader, toTexts } from './signal-text.ts'
 
 const BEAT_MS = 1000
@@ -11,6 +11,7 @@ const TELL_MS = 50
 /** Connections in one signal, so that it is told in one piece. */
 const TOLD_AT_ONCE = 60
 const PEERS_MAX = 1000
+const ID_LENGTH_MAX = 64
 const BLOCKED_MAX = 100_000
 const QUESTIONS_MAX = 10_000
 
@@ -18,8 +19,7 @@ export interface ClusterParts {
   /** Names this life of the node. */
   readonly id: string
   /** Where other nodes reach this one, if they should. */
-  readonly name?: string | undefined
-  readonly url?: string | undefined
+  readonly address?: Address | undefined
   readonly clock: Clock
   /** How long the answers of other nodes are waited for. */
   readonly timeoutMs: number
@@ -27,8 +27,10 @@ export interface ClusterParts {
   /** Does what a node asks. @returns how many connections of this node it was about */
   readonly answer: (question: Question) => number
   readonly onCall: (path: string, audience: Audience, invocation: string) => void
-  /** Told of nodes that can be reached, and of those that are gone: then without an address. */
-  readonly onNode: (name: string, url: string | undefined) => void
+  /** Told of nodes that tell their address. */
+  readonly onAddress: (address: Address) => void
+  /** Told of the names of those that are gone. */
+  readonly onGone: (name: string) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -158,7 +160,12 @@ export class Cluster {
     const peer = this.#peers.get(from) ?? this.#meet(from)
     if (!peer) return
     peer.heardAt = this.#parts.clock.now()
-    this.#take(peer, signal)
+    try {
+      this.#take(peer, signal)
+    } catch (error) {
+      // Whoever can write to the store can say anything: it must end nothing.
+      this.#parts.onError(error)
+    }
   }
 
   #take(peer: Peer, signal: Exclude<Signal, { readonly kind: 'bye' }>): void {
@@ -191,18 +198,17 @@ export class Cluster {
 
   /** Nodes that see each other for the first time say so at once. */
   #meet(id: string): Peer | undefined {
-    if (this.#peers.size >= PEERS_MAX) return undefined
+    if (this.#peers.size >= PEERS_MAX || id.length > ID_LENGTH_MAX) return undefined
     const peer = new Peer(id, this.#parts.clock.now())
     this.#peers.set(id, peer)
     this.#sayHere()
     return peer
   }
 
-  #onHere(peer: Peer, { told, name, url }: Extract<Signal, { readonly kind: 'here' }>): void {
-    if (name !== undefined && url !== undefined && (peer.name !== name || peer.url !== url)) {
-      peer.name = name
-      peer.url = url
-      this.#parts.onNode(name, url)
+  #onHere(peer: Peer, { told, address }: Extract<Signal, { readonly kind: 'here' }>): void {
+    if (address && peer.address?.proof !== address.proof) {
+      peer.address = address
+      this.#parts.onAddress(address)
     }
     if (peer.told === told) return
     const now = this.#parts.clock.now()
@@ -246,9 +252,10 @@ export class Cluster {
     for (const asked of [...this.#questions.values()]) {
       if (asked.waitsFor.delete(id) && asked.waitsFor.size === 0) asked.end()
     }
-    const { name } = peer
-    const isElsewhere = [...this.#peers.values()].some((other) => other.name === name)
-    if (name !== undefined && !isElsewhere) this.#parts.onNode(name, undefined)
+    const name = peer.address?.name
+    // One that was started again under its name is another peer.
+    const isThere = [...this.#peers.values()].some(({ address }) => address?.name === name)
+    if (name !== undefined && !isThere) this.#parts.onGone(name)
   }
 
   #tellSoon(): void {
@@ -284,9 +291,8 @@ export class Cluster {
   }
 
   #sayHere(): void {
-    const { name, url } = this.#parts
-    const where = name === undefined || url === undefined ? {} : { name, url }
-    this.#say({ kind: 'here', told: this.#told, ...where })
+    const { address } = this.#parts
+    this.#say({ kind: 'here', told: this.#told, ...(address && { address }) })
   }
 
   #say(signal: Signal): void {

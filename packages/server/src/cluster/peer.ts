@@ -1,3 +1,5 @@
+import type { Address } from './signal.ts'
+
 /** Connections of other nodes that are kept, over all of them; more are not known here. */
 export const KNOWN_CONNECTIONS_MAX = 2_000_000
 
@@ -5,8 +7,7 @@ export const KNOWN_CONNECTIONS_MAX = 2_000_000
 export class Peer {
   readonly id: string
   heardAt: number
-  name: string | undefined
-  url: string | undefined
+  address: Address | undefined
   /** How much it has told of who is connected, of which nothing was missed. Undefined: something was. */
   told: number | undefined
   /** When it was last asked to tell it again. */

@@ -8,10 +8,17 @@ export type Question =
   | { readonly what: 'disconnectUser'; readonly user: string; readonly reason: string; readonly until: number }
   | { readonly what: 'allowUser'; readonly user: string }
 
+/** Where a node is reached, and the proof that it is one. */
+export interface Address {
+  readonly name: string
+  readonly url: string
+  readonly proof: string
+}
+
 /** What nodes say to each other. */
 export type Signal =
   /** Said again and again: it is there, and has told so much of who is connected. */
-  | { readonly kind: 'here'; readonly told: number; readonly name?: string; readonly url?: string }
+  | { readonly kind: 'here'; readonly told: number; readonly address?: Address | undefined }
   | { readonly kind: 'bye' }
   /** The node missed something of what that one told. */
   | { readonly kind: 'retell'; readonly to: string }

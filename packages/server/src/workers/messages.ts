@@ -57,8 +57,7 @@ export type ToServer =
   | FromConnection
 
 /** Of it, what one connection says. */
-export type FromConnection = { readonly connection: number } & /** The handshake is done. */
-(
+export type FromConnection = { readonly connection: number } /** The handshake is done. */ & (
   | { readonly kind: 'handshaken'; readonly codec: string }
   | { readonly kind: 'called'; readonly message: CallMessage }
   /** It ends; with the reason, where that is not the client's own. */

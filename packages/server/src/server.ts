@@ -95,7 +95,8 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     address: nodes?.address,
     onAddress: (address) => nodes?.learn(address),
     onGone: (name) => nodes?.forget(name),
-    onError: (error) => logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
+    onError: (error) =>
+      logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
   })
   const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
   const endpoints = new Endpoints({

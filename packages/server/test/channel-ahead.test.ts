@@ -69,7 +69,13 @@ describe('a connection that another process writes to', () => {
   it('is counted once for each message that is for it, and found by its id', async () => {
     const { channel, connect, post } = await openScene()
     connect('here', { user: 'u' })
-    const remote = channel.connectRemote({ id: 'there', user: 'u', groups: ['g'] })
+    const told: unknown[] = []
+    const remote = channel.connectRemote({
+      id: 'there',
+      user: 'u',
+      groups: ['g'],
+      onGroup: (...change) => void told.push(change),
+    })
     expect((await post(1)).connections).toBe(2)
     expect((await post(2, { users: 'u', groups: 'g' })).connections).toBe(2)
     expect((await post(3, { connections: 'there' })).connections).toBe(1)
@@ -77,6 +83,10 @@ describe('a connection that another process writes to', () => {
     expect((await post(4, { groups: 'late' })).connections).toBe(1)
     channel.leaveGroup('there', 'late')
     expect((await post(5, { groups: 'late' })).connections).toBe(0)
+    expect(told).toEqual([
+      ['late', true],
+      ['late', false],
+    ])
     channel.disconnect(remote)
     expect((await post(6)).connections).toBe(1)
     expect(channel.connectionCount).toBe(1)

@@ -2,7 +2,7 @@ import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
 import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createServerChannel, defineHub } from '../src/index.ts'
-import type { ServerChannelOptions } from '../src/options.ts'
+import type { Authenticate, ServerChannelOptions } from '../src/options.ts'
 import { MemoryStore } from '../src/stores/memory.ts'
 import { SharedLog } from '../src/stores/shared-log.ts'
 import { range } from './channel-scene.ts'
@@ -10,7 +10,7 @@ import { openClient, type ServedChannel, serveChannel } from './served-channel.t
 import { UNBOUNDED } from './store-contract.ts'
 import { until } from './until.ts'
 
-const byQuery: ServerChannelOptions['authenticate'] = (request) => {
+const byQuery: Authenticate = (request) => {
   const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
   return user ? { user } : {}
 }

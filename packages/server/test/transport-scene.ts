@@ -80,6 +80,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const socketWriter = new SocketWriter(options.directWrites ?? 'auto')
   await socketWriter.isDirect
   const endpoint = new Endpoint({
+    requireAllowed: () => {},
     serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
     serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
     keepsRequest: false,

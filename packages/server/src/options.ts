@@ -305,6 +305,16 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly store?: string | Store
   /** Path of the hub that clients connect to. Default `/msg`. */
   readonly path?: string
+  /**
+   * Path of the channel as plain WebSockets, one message as JSON in each frame, as Creatio's .NET Framework edition has it
+   * at `/0/Nui/ViewModule.aspx.ashx`. Left out: there is none.
+   */
+  readonly rawPath?: string | undefined
+  /**
+   * Tells Creatio's clients where their channel is, at `/ServiceModel/ApplicationInfoService.svc/GetApplicationInfo`, and
+   * below `/0` too where there is a `rawPath`. Default false.
+   */
+  readonly applicationInfo?: boolean | undefined
   /** Path of the web service that posts. Default `/api/messages`. */
   readonly apiPath?: string
   /** Who a client is. Left out: whoever comes from an allowed origin may connect, as nobody in particular. */

@@ -13,6 +13,7 @@ import { Connections, type DisconnectUserOptions } from './cluster/connections.t
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
+import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
@@ -112,8 +113,11 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
+  const path = options.path ?? '/msg'
+  const { rawPath } = options
   const routes = new Routes({
     channel,
+    applicationInfo: options.applicationInfo ? new ApplicationInfo({ access, hubPath: path, rawPath }) : undefined,
     endpoints,
     limits,
     access,
@@ -131,12 +135,9 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
-  const methods = endpoints.mapChannel(
-    options.path ?? '/msg',
-    channel,
-    createChannelMethods({ ...shared, messages }),
-    workers,
-  )
+  const channelMethods = createChannelMethods({ ...shared, messages })
+  const methods = endpoints.mapChannel(path, channel, channelMethods, workers)
+  if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, channelMethods)
   await channel.open()
   cluster.open()
   try {

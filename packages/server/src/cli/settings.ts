@@ -34,6 +34,11 @@ const own: readonly Setting[] = [
   },
   { name: 'store', kind: 'text', default: 'memory:', doc: 'where the log is kept: memory:' },
   { name: 'path', kind: 'text', default: '/msg', doc: 'path of the hub' },
+  {
+    name: 'rawPath',
+    kind: 'text',
+    doc: "path of the channel as plain WebSockets, as Creatio's .NET Framework edition has it; none when not given",
+  },
   { name: 'apiPath', kind: 'text', default: '/api/messages', doc: 'path of the web service that posts' },
   { name: 'apiKeys', kind: 'list', doc: 'keys that may post over HTTP, 16 characters or more each' },
   {

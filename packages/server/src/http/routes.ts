@@ -8,6 +8,7 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Limits } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from '../transports/answer.ts'
 import type { Endpoint } from '../transports/endpoint.ts'
+import type { ApplicationInfo } from './application-info.ts'
 import { ClientScript } from './client-script.ts'
 import { postMessages } from './messages.ts'
 
@@ -19,6 +20,8 @@ export interface RoutesParts {
   readonly logger: Logger
   /** Begins with a slash and ends without one. */
   readonly apiPath: string
+  /** Where Creatio's clients ask for their channel; left out where they don't. */
+  readonly applicationInfo?: ApplicationInfo | undefined
   /** Whether the token may post; left out where nobody may post over HTTP. */
   readonly mayPost: ((token: string | undefined) => boolean) | undefined
 }
@@ -40,7 +43,9 @@ interface Asked {
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
-  readonly #script = new ClientScript()
+  readonly #script = new ClientScript('serverchannel.js')
+  /** With Creatio's sandbox, bridges and SDK besides. */
+  readonly #creatioScript = new ClientScript('serverchannel-creatio.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -48,7 +53,7 @@ export class Routes {
 
   /** Answers the request if it is the channel's or a hub's. @returns false, and the request untouched, where it is not */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { endpoints, apiPath, mayPost } = this.#parts
+    const { endpoints, apiPath, mayPost, applicationInfo } = this.#parts
     const { path, query } = parseUrl(request)
     const endpoint = endpoints.at(path)
     if (endpoint) {
@@ -57,6 +62,10 @@ export class Routes {
     }
     if (path === apiPath && mayPost) {
       void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
+      return true
+    }
+    if (applicationInfo?.handles(path)) {
+      void this.#answer(request, response, () => applicationInfo.answer(path, request, response))
       return true
     }
     const slash = path.lastIndexOf('/')
@@ -106,6 +115,10 @@ export class Routes {
       case 'serverchannel.js':
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      case 'serverchannel-creatio.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#creatioScript.answer(request, response))
         return true
       default:
         return false

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
+import { HubConnectionBuilder, HubConnectionState, LogLevel } from '@microsoft/signalr'
 import { connect } from '@serverchannel/client'
 import { afterEach, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
@@ -145,7 +145,7 @@ it.each([0, 1])(
       expect(got).toEqual(first?.got)
     }
     await until(
-      () => stock.every(({ connection }) => connection.state === 'Connected'),
+      () => stock.every(({ connection }) => connection.state === HubConnectionState.Connected),
       'stock clients are back',
       10_000,
     )

@@ -61,7 +61,7 @@ export function parseNodes({ self, secret, url, urls = {} }: NodesOptions): Know
   }
   const entries = Object.entries(urls)
   if (entries.length > NODES_MAX) throw new TypeError(`'nodes' has more than ${NODES_MAX} nodes.`)
-  const known = new Map(entries.map(([name, url]) => [name, parseNodeUrl(name, url)]))
+  const known = new Map(entries.map(([name, text]) => [name, parseNodeUrl(name, text)]))
   if (url !== undefined) known.set(self, parseNodeUrl(self, url))
   if (!known.has(self)) {
     throw new TypeError(

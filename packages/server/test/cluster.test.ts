@@ -134,10 +134,12 @@ describe('nodes on one log', () => {
   it("call the clients of users' own hubs, by all, user, group and connection", async () => {
     const [a, b] = (await openNodes(2)) as [ServedChannel, ServedChannel]
     interface Contract {
-      readonly server: Record<never, never>
+      readonly server: { Nothing(): void }
       readonly client: { Said(text: string, more: unknown): void }
     }
-    const [atA, atB] = [a, b].map(({ channel }) => channel.mapHub('/chat', defineHub<Contract>({ methods: {} })))
+    const [atA, atB] = [a, b].map(({ channel }) =>
+      channel.mapHub('/chat', defineHub<Contract>({ methods: { Nothing() {} } })),
+    )
     if (!atA || !atB) throw new Error('There are two')
     const connection = new HubConnectionBuilder()
       .withUrl(`${b.url}/chat?user=u`)

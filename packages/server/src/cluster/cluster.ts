@@ -249,7 +249,7 @@ export class Cluster {
     if (!peer) return
     this.#peers.delete(id)
     this.#reader.forget(id)
-    for (const asked of [...this.#questions.values()]) {
+    for (const asked of this.#questions.values()) {
       if (asked.waitsFor.delete(id) && asked.waitsFor.size === 0) asked.end()
     }
     const name = peer.address?.name

@@ -86,11 +86,11 @@ export class Roster {
 
   #closeOver(error: ChannelError, spreadMs: number): void {
     const steps = Math.ceil(spreadMs / CLOSE_STEP_MS)
-    const count = Math.ceil(this.#connections.size / Math.max(1, steps))
+    const perStep = Math.ceil(this.#connections.size / Math.max(1, steps))
     const inNoOrder = [...this.#connections].map((connection) => ({ connection, at: Math.random() }))
     inNoOrder.sort((a, b) => a.at - b.at)
     const step = (): void => {
-      for (const { connection } of inNoOrder.splice(0, count)) connection.close(error)
+      for (const { connection } of inNoOrder.splice(0, perStep)) connection.close(error)
       // Who came in the last moment goes with the last.
       if (inNoOrder.length > 0) return
       this.#closing?.stop()

@@ -120,7 +120,7 @@ export class RelayStore implements Store {
     this.#trouble = 'The process that has the log is gone.'
     const error = new ChannelError('store_failed', 'The process that has the log is gone; try again in a while.')
     this.#opening?.reject(error)
-    for (const { reject } of this.#questions.values()) reject(error)
+    for (const question of this.#questions.values()) question.reject(error)
     this.#questions.clear()
   }
 

@@ -28,7 +28,7 @@ async function counted({ channel }: ServedChannel, count: number): Promise<void>
   }
 }
 
-describe('a server with workers', () => {
+describe('a server with workers', { timeout: 60_000 }, () => {
   it('serves its WebSockets in them: all get every message, once and in order', async () => {
     const served = await serve()
     expect(served.channel.workerPids).toHaveLength(2)
@@ -137,7 +137,7 @@ describe('a server with workers', () => {
   })
 })
 
-describe('a worker that dies', () => {
+describe('a worker that dies', { timeout: 60_000 }, () => {
   it('is started again, and its clients are counted out and let in again', async () => {
     const log: string[] = []
     const { channel, port } = await serve({

@@ -31,8 +31,8 @@ export interface RoutesParts {
 export interface EndpointTable {
   /** @param path in lower case */
   at(path: string): Endpoint | undefined
-  /** Whether no more clients are taken. */
-  readonly isClosed: boolean
+  /** Whether soon no more clients are taken. */
+  readonly isDraining: boolean
 }
 
 interface Asked {
@@ -80,7 +80,7 @@ export class Routes {
     const { channel, endpoints } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
-    const trouble = channel.trouble ?? (endpoints.isClosed ? 'The server is going down.' : undefined)
+    const trouble = channel.trouble ?? (endpoints.isDraining ? 'The server is going down.' : undefined)
     const isReady = trouble === undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })

@@ -99,8 +99,8 @@ export class Endpoints {
     const { redirect } = this.#parts.options
     this.#map('path', path, redirect ? { redirect } : {}, limits, {
       keepsRequest: false,
-      serve: (init) => new HubConnection({ ...init, parts }),
-      serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+      serve: (init) => new HubConnection(init, parts),
+      serveEvents: (init) => new HubConnection(init, parts, eventStreamCodec),
     })
   }
 
@@ -121,7 +121,7 @@ export class Endpoints {
     }
     this.#map('path of the hub', path, options, limits, {
       keepsRequest: true,
-      serve: (init) => new HubConnection({ ...init, parts }),
+      serve: (init) => new HubConnection(init, parts),
     })
     return hub
   }

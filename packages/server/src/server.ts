@@ -21,7 +21,7 @@ import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { type Authenticate, type Identity, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { openStore } from './stores/open-store.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
@@ -82,7 +82,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     options,
     roster,
     access,
-    authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    authenticate: options.authenticate ?? (development ? nameYourself : () => NOBODY),
     clock: systemClock,
     logger,
     createId: createConnectionId,
@@ -339,10 +339,14 @@ function createMessageId(): string {
 
 /** Development mode: whoever asks is whom he says he is. */
 const nameYourself: Authenticate = (request) => {
-  const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  const query = request.url?.split('?')[1]
+  const user = query === undefined ? null : new URLSearchParams(query).get('user')
   // None that could be addressed.
   if (user && user.length > NAMED_USER_LENGTH_MAX) return null
-  return user ? { user } : {}
+  return user ? { user } : NOBODY
 }
+
+/** Of whom nothing is known: one for all of them. */
+const NOBODY: Identity = Object.freeze({})
 
 const NAMED_USER_LENGTH_MAX = 256

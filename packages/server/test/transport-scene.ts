@@ -80,8 +80,8 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const socketWriter = new SocketWriter(options.directWrites ?? 'auto')
   await socketWriter.isDirect
   const endpoint = new Endpoint({
-    serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
-    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
+    serve: (init: ServedConnectionInit) => keep(new HubConnection(init, parts)),
+    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection(init, parts, eventStreamCodec)),
     keepsRequest: false,
     transports: allTransports,
     isStatefulAllowed: true,

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { createRandom, firstSeed, type Random, withSeed } from '../../protocol/test/random.ts'
 import { resolveLimits } from '../src/options.ts'
 import { FrameReaders, type FrameTaker } from '../src/transports/frame-reader.ts'
@@ -64,14 +64,17 @@ function serveOurs(): ReturnType<typeof serve> {
   })
 }
 
+/** Answers a close frame without a code with 1000, as .NET does (SIGNALR 2.4 W4): ws would with none. */
+class CodedWebSocket extends WebSocket {
+  override close(code: number = 1000, data?: string | Buffer): void {
+    super.close(code, data)
+  }
+}
+
 /** What ws would say, with a WebSocket of its own for each peer. */
 function serveByWs(): ReturnType<typeof serve> {
-  const options = {
-    noServer: true,
-    maxPayload: limits.receivedFrameBytesMax,
-    maxFragments: limits.receivedFragmentsMax,
-  }
-  const server = new WebSocketServer(options)
+  const { receivedFrameBytesMax: maxPayload, receivedFragmentsMax: maxFragments } = limits
+  const server = new WebSocketServer({ noServer: true, maxPayload, maxFragments, WebSocket: CodedWebSocket })
   return serve((request, socket, head, taken) => {
     server.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('message', (data: Buffer, isBinary) => taken.messages.push(isBinary ? data : data.toString()))
@@ -142,6 +145,7 @@ describe('frames of peers', () => {
     ['the code 3000', closeFrameOf(3000)],
     ['a code that none may send', closeFrameOf(1006)],
     ['a reason that is no UTF-8', clientFrame(8, Buffer.from([0x03, 0xe8, 0xff, 0xfe]))],
+    ['nothing in it', clientFrame(8, '')],
     ['half a code', clientFrame(8, 'x')],
     ['messages behind it', Buffer.concat([closeFrameOf(1000), clientFrame(1, 'late')])],
     ['a second one', Buffer.concat([closeFrameOf(1000), closeFrameOf(1001)])],

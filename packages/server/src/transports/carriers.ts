@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream'
 import type { Position } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import { clientOriginOf } from '../auth/client-origin.ts'
-import type { ChannelError } from '../channel/channel-error.ts'
 import type { Clock } from '../channel/clock.ts'
 import type { Transport, TransportListener } from '../channel/transport.ts'
 import type { HubRequest } from '../hub/hub-peer.ts'
@@ -16,6 +15,7 @@ import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
 import type { SocketWriter } from './socket-writer.ts'
+import { Stay, type StayParts } from './stay.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface CarriersParts {
@@ -45,10 +45,12 @@ export class Carriers {
   readonly #parts: CarriersParts
   readonly #connections: HttpConnections
   readonly #acceptor: WebSocketAcceptor
+  readonly #stayParts: StayParts
 
   constructor(parts: CarriersParts, connections: HttpConnections) {
     this.#parts = parts
     this.#connections = connections
+    this.#stayParts = { roster: parts.roster, logger: parts.logger, connections }
     this.#acceptor = new WebSocketAcceptor(parts.limits, parts.socketWriter)
   }
 
@@ -111,38 +113,15 @@ export class Carriers {
 
   #start(
     transport: Transport,
-    { id, identity, position, seat, request, http }: Arrival,
+    arrival: Arrival,
     serve: (init: ServedConnectionInit) => ServedConnection,
   ): ServedConnection {
     const { roster, keepsRequest } = this.#parts
-    const connection = serve({
-      id,
-      identity,
-      position,
-      transport,
-      isStateful: http?.isStateful === true && transport.name === 'WebSockets',
-      request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
-      onGone: (gone) => {
-        roster.remove(gone)
-        seat.release()
-        // Who polls still has to learn it: then the transport says when nobody needs to any more.
-        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
-      },
-      onEnd: this.#logEnd,
-    })
+    const request = keepsRequest ? toHubRequest(arrival.request, transport.name) : UNKEPT[transport.name]
+    const connection = serve(new Stay(arrival, transport, request, this.#stayParts))
     roster.add(connection)
     connection.start()
     return connection
-  }
-
-  /** One function for all connections. */
-  readonly #logEnd = ({ id, identity }: ServedConnection, error: ChannelError | undefined): void => {
-    if (!error) return
-    const { code, message, cause } = error
-    const details = { code, connection: id, user: identity.user }
-    if (code === 'internal' || code === 'store_failed') {
-      this.#parts.logger.error({ ...details, err: cause ?? error }, message)
-    } else this.#parts.logger.info(details, message)
   }
 }
 

@@ -11,6 +11,7 @@ const PONG_BUFFER_BYTES_MAX = 16_384
 const NORMAL = 1000
 const NO_CODE = 1005
 const NO_REASON = Buffer.alloc(0)
+const TRANSFER_FORMATS = ['Text', 'Binary'] as const
 
 /** What all WebSockets of an endpoint share. */
 export interface WebSocketParts {
@@ -37,9 +38,6 @@ interface CarryingSocket extends Socket {
  * a sender and their listeners for each, it takes twice the memory. Source: RFC 6455, 5 to 7.
  */
 export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
-  readonly name = 'WebSockets'
-  readonly transferFormats = ['Text', 'Binary'] as const
-  readonly hasKeepAlive = true
   readonly #socket: CarryingSocket
   readonly #parts: WebSocketParts
   #listener: TransportListener | undefined
@@ -66,6 +64,18 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
     this.#socket[carried] = this
     if (head.length > 0) socket.unshift(head)
     socket.on('data', onData).on('end', onEnd).on('drain', onDrain).on('error', onError).on('close', onClose)
+  }
+
+  get name(): 'WebSockets' {
+    return 'WebSockets'
+  }
+
+  get transferFormats(): readonly ('Text' | 'Binary')[] {
+    return TRANSFER_FORMATS
+  }
+
+  get hasKeepAlive(): boolean {
+    return true
   }
 
   listen(listener: TransportListener): void {

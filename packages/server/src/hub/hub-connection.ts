@@ -57,7 +57,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   #identity: Identity
   #state: HubConnectionState = 'handshake'
   #codec: Codec = jsonCodec
-  readonly #listensIn: Codec | undefined
+  readonly #opensIn: Codec | undefined
   #handshake: Handshake | undefined
   /** Made with the first message. */
   #intake: MessageIntake | undefined
@@ -71,9 +71,17 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   /** The turn in which something was said last. */
   #turn = -1
 
-  /** @param listensIn opens without a handshake, in this codec: for a client that only listens */
-  constructor(init: ServedConnectionInit, parts: HubConnectionParts, listensIn?: Codec) {
-    const { transport, identity, id, position } = init
+  /**
+   * @param opensIn opens without a handshake, in this codec: for a client that speaks no SignalR
+   * @param transport in place of the init's, which it is around
+   */
+  constructor(
+    init: ServedConnectionInit,
+    parts: HubConnectionParts,
+    opensIn?: Codec,
+    transport: Transport = init.transport,
+  ) {
+    const { identity, id, position } = init
     this.#init = init
     this.#parts = parts
     this.#resumable = init.isStateful ? new ResumableTransport(transport, parts) : undefined
@@ -81,7 +89,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#identity = identity
     this.id = id
     this.position = position
-    this.#listensIn = listensIn
+    this.#opensIn = opensIn
     this.#times = new ConnectionTimes(this.#transport, parts.clock.now())
   }
 
@@ -126,7 +134,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
 
   start(): void {
     this.#transport.listen(this)
-    if (this.#listensIn && this.#state === 'handshake') this.#open(this.#listensIn)
+    if (this.#opensIn && this.#state === 'handshake') this.#open(this.#opensIn)
   }
 
   renew(identity: Identity): void {

@@ -26,7 +26,7 @@ import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { type Authenticate, type Identity, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
@@ -111,7 +111,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     options,
     roster,
     access,
-    authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    authenticate: options.authenticate ?? (development ? nameYourself : () => NOBODY),
     requireAllowed: (user) => connections.requireAllowed(user),
     relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
     clock: systemClock,
@@ -493,10 +493,14 @@ function createMessageId(): string {
 
 /** Development mode: whoever asks is whom he says he is. */
 const nameYourself: Authenticate = (request) => {
-  const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  const query = request.url?.split('?')[1]
+  const user = query === undefined ? null : new URLSearchParams(query).get('user')
   // None that could be addressed.
   if (user && user.length > NAMED_USER_LENGTH_MAX) return null
-  return user ? { user } : {}
+  return user ? { user } : NOBODY
 }
+
+/** Of whom nothing is known: one for all of them. */
+const NOBODY: Identity = Object.freeze({})
 
 const NAMED_USER_LENGTH_MAX = 256

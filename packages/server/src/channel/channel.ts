@@ -221,11 +221,7 @@ export class Channel implements LogFollower {
 
   /** Registers a connection and lets it read: from here on it gets all that is for it. */
   connect(request: ConnectRequest): Connection {
-    const connection = new Connection({
-      ...request,
-      log: this.#log,
-      highWaterMarkBytes: this.#limits.highWaterMarkBytes,
-    })
+    const connection = new Connection(request, this.#log, this.#limits.highWaterMarkBytes)
     this.#connections.set(connection.id, connection)
     const { position } = request
     if (position && position.epoch === this.#tail.epoch && position.offset > this.#tail.head) {

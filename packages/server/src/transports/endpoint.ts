@@ -129,10 +129,7 @@ export class Endpoint {
         sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
         return
       }
-      const identity = await this.#authenticator.identify(request).catch((error: unknown) => {
-        if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
-        throw error
-      })
+      const identity = await this.#identifyOrNot(request)
       // Whom messages are for stays as it was: another user has to connect anew.
       if (!identity || identity.user !== http.identity.user) {
         sendJson(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer' })
@@ -192,7 +189,9 @@ export class Endpoint {
       seat = this.#seat(request)
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
-      const identity = await this.#authenticator.identify(request)
+      const identified = this.#authenticator.identify(request)
+      // Without a promise the upgrade is answered in the turn in which it came.
+      const identity = identified instanceof Promise ? await identified : identified
       const http = token ? await this.#find(token, identity, request) : undefined
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
@@ -265,6 +264,16 @@ export class Endpoint {
     const http = this.#connections.get(token)
     if (!http) return { status: 404, error: 'connection_not_found' }
     return http.version === 0 ? { status: 400, error: 'unsupported_negotiate_version' } : http
+  }
+
+  /** Undefined where the credentials are refused. */
+  async #identifyOrNot(request: IncomingMessage): Promise<Identity | undefined> {
+    try {
+      return await this.#authenticator.identify(request)
+    } catch (error) {
+      if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
+      throw error
+    }
   }
 
   /** A GET of a client that negotiated: it opens its transport, or polls. */

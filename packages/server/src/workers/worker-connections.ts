@@ -12,6 +12,7 @@ import type { Hub, HubSession } from '../hub/hub.ts'
 import { HubConnection, type HubConnectionParts } from '../hub/hub-connection.ts'
 import type { HubPeer, HubRequest } from '../hub/hub-peer.ts'
 import { Roster } from '../hub/roster.ts'
+import type { ServedConnectionInit } from '../hub/served-connection.ts'
 import { TurnWriter } from '../hub/turn-writer.ts'
 import type { DirectWrites, Limits } from '../options.ts'
 import { SocketWriter } from '../transports/socket-writer.ts'
@@ -130,8 +131,7 @@ export class WorkerConnections {
   }
 
   #serve({ connection: number, id, identity, position }: HandedSocket, transport: Transport): void {
-    const connection = new HubConnection({
-      parts: this.#hubParts,
+    const init: ServedConnectionInit = {
       id,
       identity,
       position,
@@ -145,7 +145,8 @@ export class WorkerConnections {
         this.#numbers.delete(id)
         this.#gone(number)
       },
-    })
+    }
+    const connection = new HubConnection(init, this.#hubParts)
     this.#byNumber.set(number, connection)
     this.#numbers.set(id, number)
     this.#roster.add(connection)

@@ -1,13 +1,22 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type LossReason, type Message, parsePosition } from '@serverchannel/protocol'
+import {
+  type BodyOf,
+  type ChannelState,
+  type Message,
+  type MessageHeader,
+  parsePosition,
+  type SenderOf,
+} from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
-import { Connection, type ConnectionState } from './connection.ts'
+import type { ChannelEventTarget, StateChange } from './channel-events.ts'
+import type { ConnectionState } from './connection.ts'
 import { Cursor, type Gap } from './cursor.ts'
-import { resolveHubUrl } from './hub-url.ts'
-import { readInvocation } from './invocation.ts'
-import { callAll, Listeners, type ListenOptions } from './listeners.ts'
+import type { Development } from './development.ts'
+import type { Environment } from './environment.ts'
+import type { KeptPosition } from './kept-position.ts'
+import { callAll, type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'
 import { MessageQueue } from './message-queue.ts'
-import { type ConnectOptions, createSettings, type Settings } from './options.ts'
+import type { CallOptions, MessageSource, OpenSource, SourceCalls, SourceListener } from './source.ts'
 
 /** What {@link Channel.messages} can be told. */
 export interface MessagesOptions extends ListenOptions {
@@ -15,57 +24,100 @@ export interface MessagesOptions extends ListenOptions {
   readonly max?: number | undefined
 }
 
-/** What came with a change of {@link Channel.state}. */
-export interface StateChange {
-  readonly state: ConnectionState
-  readonly previous: ConnectionState
-  /** With `open`. True: all that was missed has come. False: it is lost. Undefined: there was nothing to come. */
-  readonly recovered?: boolean
-  /** Why it is lost. */
-  readonly reason?: LossReason
-  /** With `reconnecting` and `closed`: why. Undefined after `close()`. */
-  readonly error?: ChannelError
+/** What {@link Channel.sendMessage} can be told. */
+export interface SendOptions extends CallOptions {
+  /**
+   * How the message is meant to be addressed, for the server's policy to judge. Creatio's: `PTPMsg` to the user's own
+   * pages, `BroadcastMsg` to everybody, `ServerMsg` to the server.
+   */
+  readonly channelType?: string | undefined
+  /** The body's type by the page's own naming. */
+  readonly bodyTypeName?: string | undefined
+}
+
+/** How far the page may be behind the server. */
+export interface Lag {
+  /** Messages that came and that loops over `messages()` have not taken yet. */
+  readonly messages: number
+  /**
+   * How long nothing was heard of the server, in milliseconds: what was posted before that has been handed out. While the
+   * channel is open, at most the interval of the server's pings and what the network takes. Infinity before the first
+   * connection.
+   */
+  readonly ms: number
+}
+
+/** What a channel is made of. */
+export interface ChannelParts {
+  readonly openSource: OpenSource
+  readonly environment: Environment
+  readonly position: string | undefined
+  readonly kept: KeptPosition | undefined
+  readonly development: Development | undefined
 }
 
 const HELD_MESSAGES_MAX = 10_000
+const Target: new () => ChannelEventTarget = EventTarget
+
+/** A message whose body is by the contract. */
+type MessageOf<Contract, Sender> = Message<BodyOf<Contract, Sender>>
 
 /**
  * The page's end of a server's channel. Made by {@link connect}.
  *
  * Whatever the network does, each handler runs once for each message, in the channel's order. Handlers are called in
  * the order in which they were added, those for one sender first; what one throws is reported and the others still run.
- * A handler that is added or taken off while a message is handed out counts from the next message on.
+ * A handler that is added or taken off while a message is handed out counts from the next message on. Listeners of the
+ * EventTarget come last.
  */
-export class Channel {
-  readonly #settings: Settings
+export class Channel<Contract = unknown> extends Target implements AsyncDisposable {
+  readonly #parts: ChannelParts
   readonly #cursor: Cursor
-  readonly #connection: Connection
+  readonly #source: MessageSource
   readonly #bySender = new Map<string, Listeners<[Message]>>()
   readonly #messages: Listeners<[Message]> = new Listeners()
   readonly #states: Listeners<[ConnectionState, StateChange]> = new Listeners()
   readonly #gaps: Listeners<[Gap]> = new Listeners()
   readonly #errors: Listeners<[ChannelError]> = new Listeners()
-  readonly #queues = new Set<MessageQueue>()
+  readonly #queues = new Set<Pick<MessageQueue<Message>, 'length' | 'end'>>()
   /** What the server said last about what was missed; told with the next `open`. */
   #recovery: Pick<StateChange, 'recovered' | 'reason'> = {}
   /** Why it was closed, if not by `close()`. */
   #closedBy: ChannelError | undefined
+  #owner: string | undefined
 
-  /** @throws TypeError where the url or an option is none. */
-  constructor(url: string, options: ConnectOptions) {
-    const settings = createSettings(options)
-    this.#settings = settings
-    this.#cursor = new Cursor(settings.position, (gap) => this.#emit(this.#gaps, gap))
-    this.#connection = new Connection(resolveHubUrl(url), settings, {
-      position: () => this.position ?? '',
-      onInvocation: (target, args) => this.#receive(target, args),
+  /** @internal */
+  constructor(parts: ChannelParts) {
+    super()
+    const { kept } = parts
+    this.#parts = parts
+    this.#owner = kept?.owner
+    this.#cursor = new Cursor(parts.position ?? kept?.position, (gap) => {
+      this.#emit(this.#gaps, gap)
+      this.#dispatch('gap', gap)
+    })
+    const position = (): string | undefined => this.position
+    const owner = (): string | undefined => this.#owner
+    const listener: SourceListener = {
+      get position() {
+        return position()
+      },
+      get owner() {
+        return owner()
+      },
+      onOwner: (owner) => {
+        this.#owner = owner
+      },
+      onMessage: (message) => this.#receive(message),
+      onChannelState: (state) => this.#settle(state),
       onStateChange: (state, previous, error) => this.#changeState(state, previous, error),
       onError: (error) => this.#fail(error),
-    })
+    }
+    this.#source = parts.openSource(listener)
   }
 
   get state(): ConnectionState {
-    return this.#connection.state
+    return this.#source.state
   }
 
   /**
@@ -77,20 +129,58 @@ export class Channel {
   }
 
   /**
+   * How far the page may be behind: to be shown, or logged, when somebody doubts what he sees.
+   *
+   * @example
+   * status.textContent = channel.lag.ms < 30_000 ? 'live' : `as of ${Math.round(channel.lag.ms / 1000)} s ago`
+   */
+  get lag(): Lag {
+    let messages = 0
+    for (const queue of this.#queues) messages += queue.length
+    return { messages, ms: this.#parts.environment.now() - (this.#source.heardAt ?? -Infinity) }
+  }
+
+  /**
    * Calls the handler with each message of this sender (the message id that the server posts with), compared exactly.
-   * Returns what takes the handler off again.
+   * Where the channel has a contract, the body is what that says. Returns what takes the handler off again.
    *
    * @example
    * const off = channel.on('OrderChanged', (body: { id: number }) => refresh(body.id))
    */
-  on<Body = unknown>(
-    sender: string,
+  on<Sender extends SenderOf<Contract>>(
+    sender: Sender,
+    handler: (body: BodyOf<Contract, Sender>, message: MessageOf<Contract, Sender>) => void,
+    options?: HandlerOptions,
+  ): Off
+  on<Body = unknown, Sender extends string = string>(
+    sender: Sender & (Sender extends SenderOf<Contract> ? never : unknown),
     handler: (body: Body, message: Message<Body>) => void,
-    options?: ListenOptions,
-  ): () => void {
+    options?: HandlerOptions,
+  ): Off
+  on(sender: string, handler: (body: never, message: never) => void, options?: HandlerOptions): Off {
     // What is posted under a sender is agreed between the two ends; the types say what the page expects.
-    const call = (message: Message): void => handler(message.Body as Body, message as Message<Body>)
-    return this.#listen(sender, call, options)
+    const call = (message: Message): void => handler(message.Body as never, message as never)
+    return this.#listen(sender, call, options, handler)
+  }
+
+  /**
+   * Resolves with the next message of this sender. Rejects with the signal's reason, or with a {@link ChannelError} where
+   * the channel is closed before.
+   *
+   * @example
+   * const { Body } = await channel.once('ImportEnded', { signal: AbortSignal.timeout(60_000) })
+   */
+  async once<Sender extends SenderOf<Contract>>(
+    sender: Sender,
+    options?: ListenOptions,
+  ): Promise<MessageOf<Contract, Sender>>
+  async once<Body = unknown>(sender: string, options?: ListenOptions): Promise<Message<Body>>
+  async once(sender: string, { signal }: ListenOptions = {}): Promise<Message> {
+    const messages = this.messages(sender, { signal, max: 1 })
+    const { value } = await messages.next()
+    void messages.return?.()
+    if (value) return value
+    throw signal?.aborted ? signal.reason : this.#closedError()
   }
 
   /**
@@ -99,8 +189,8 @@ export class Channel {
    * @example
    * channel.onMessage((message) => console.log(message.Header.Sender, message.Body))
    */
-  onMessage(handler: (message: Message) => void, options?: ListenOptions): () => void {
-    return this.#messages.add(handler, options)
+  onMessage(handler: (message: Message) => void, options?: HandlerOptions): Off {
+    return this.#listen(undefined, handler, options)
   }
 
   /**
@@ -111,15 +201,22 @@ export class Channel {
    * @example
    * for await (const message of channel.messages('OrderChanged', { signal })) await refresh(message.Body)
    */
-  messages(sender?: string, { signal, max = HELD_MESSAGES_MAX }: MessagesOptions = {}): AsyncIterableIterator<Message> {
-    const queue = new MessageQueue(max, () => {
+  messages<Sender extends SenderOf<Contract>>(
+    sender: Sender,
+    options?: MessagesOptions,
+  ): AsyncIterableIterator<MessageOf<Contract, Sender>>
+  messages<Body = unknown>(sender?: string, options?: MessagesOptions): AsyncIterableIterator<Message<Body>>
+  messages(
+    sender?: string,
+    { signal, max = HELD_MESSAGES_MAX }: MessagesOptions = {},
+  ): AsyncIterableIterator<Message<never>> {
+    const queue = new MessageQueue<Message<never>>(max, () => {
       this.#queues.delete(queue)
       off()
       signal?.removeEventListener('abort', stop)
     })
     const stop = (): void => queue.stop()
-    const push = (message: Message): void => queue.push(message)
-    const off = sender === undefined ? this.onMessage(push) : this.#listen(sender, push)
+    const off = this.#listen(sender, (message) => queue.push(message as Message<never>))
     this.#queues.add(queue)
     signal?.addEventListener('abort', stop)
     if (signal?.aborted) stop()
@@ -133,7 +230,7 @@ export class Channel {
    * @example
    * channel.onStateChange((state) => banner.toggle(state === 'reconnecting'))
    */
-  onStateChange(handler: (state: ConnectionState, change: StateChange) => void, options?: ListenOptions): () => void {
+  onStateChange(handler: (state: ConnectionState, change: StateChange) => void, options?: HandlerOptions): Off {
     return this.#states.add(handler, options)
   }
 
@@ -144,7 +241,7 @@ export class Channel {
    * @example
    * channel.onGap(() => reloadOrders())
    */
-  onGap(handler: (gap: Gap) => void, options?: ListenOptions): () => void {
+  onGap(handler: (gap: Gap) => void, options?: HandlerOptions): Off {
     return this.#gaps.add(handler, options)
   }
 
@@ -155,8 +252,58 @@ export class Channel {
    * @example
    * channel.onError((error) => console.warn(error.code, error.message))
    */
-  onError(handler: (error: ChannelError) => void, options?: ListenOptions): () => void {
+  onError(handler: (error: ChannelError) => void, options?: HandlerOptions): Off {
     return this.#errors.add(handler, options)
+  }
+
+  /**
+   * Sends a message: to the user's own pages, to others, or to the server, as the server's `clientMessagePolicy` says.
+   * Waits for a connection; resolves when the server has taken it. Rejects with a {@link ChannelError}: `call_failed`
+   * with the server's code in its text (`message_refused` where no policy lets it pass), or `connection_lost`, where
+   * nobody knows whether it was taken.
+   *
+   * @example
+   * await channel.sendMessage('Draft', { id: 7 }, { channelType: 'PTPMsg' })
+   */
+  async sendMessage(
+    sender: string,
+    body?: unknown,
+    { channelType, bodyTypeName, signal }: SendOptions = {},
+  ): Promise<void> {
+    const Header: MessageHeader = {
+      Sender: sender,
+      ...(channelType ? { ChannelType: channelType } : {}),
+      ...(bodyTypeName ? { BodyTypeName: bodyTypeName } : {}),
+    }
+    await this.invoke('SendMessage', [{ Header, Body: body }], { signal })
+  }
+
+  /**
+   * Calls a method of the channel's hub and resolves with its answer. Waits for a connection. Rejects with a
+   * {@link ChannelError}, `call_failed` or `connection_lost`, or with the signal's reason, which the server is told of.
+   *
+   * @example
+   * await channel.invoke('Ping') // 'Pong!'
+   */
+  async invoke(method: string, args: readonly unknown[] = [], options: CallOptions = {}): Promise<unknown> {
+    await this.ready(options)
+    return this.#calls.invoke(method, args, options)
+  }
+
+  /**
+   * Calls a streaming method of the channel's hub, when the first item is asked for; for a `for await` loop. To leave the
+   * loop ends the stream on the server.
+   *
+   * @example
+   * for await (const line of channel.stream('Tail', ['orders.log'], { signal })) show(line)
+   */
+  async *stream(
+    method: string,
+    args: readonly unknown[] = [],
+    options: CallOptions = {},
+  ): AsyncIterableIterator<unknown> {
+    await this.ready(options)
+    yield* this.#calls.stream(method, args, options)
   }
 
   /**
@@ -187,65 +334,73 @@ export class Channel {
 
   /** Tries to connect now where the channel waits to do so. A connection that works is left as it is. */
   reconnect(): void {
-    this.#connection.wake()
+    this.#source.wake()
   }
 
-  /** Closes the channel for good and resolves when its socket is gone, after a second at most. Idempotent. */
+  /** Closes the channel for good and resolves when its connection is gone, after a second at most. Idempotent. */
   async close(): Promise<void> {
-    await this.#connection.close()
+    await this.#source.close()
   }
 
   /** As {@link Channel.close}, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
-  #listen(sender: string, handler: (message: Message) => void, options?: ListenOptions): () => void {
+  /** As {@link Channel.close}, for `using`: begins to close. */
+  [Symbol.dispose](): void {
+    void this.close()
+  }
+
+  get #calls(): SourceCalls {
+    const { calls } = this.#source
+    if (!calls)
+      throw new TypeError('This entry of the package can only listen: connect() with that of @serverchannel/client.')
+    return calls
+  }
+
+  #listen(
+    sender: string | undefined,
+    handler: (message: Message) => void,
+    options?: HandlerOptions,
+    given: unknown = handler,
+  ): Off {
+    const left = this.#parts.development?.onListen(sender, given, options)
+    if (sender === undefined) return this.#messages.add(handler, options, left)
     const listeners = this.#bySender.get(sender) ?? new Listeners<[Message]>()
     const off = listeners.add(handler, options, () => {
+      left?.()
       if (listeners.handlers.length === 0) this.#bySender.delete(sender)
     })
     if (listeners.handlers.length > 0) this.#bySender.set(sender, listeners)
     return off
   }
 
-  #receive(target: unknown, args: unknown): void {
-    const invocation = readInvocation(target, args)
-    switch (invocation.name) {
-      case 'message':
-        this.#receiveMessage(invocation.message)
-        return
-      case 'state': {
-        const { recovered, reason } = invocation.state
-        this.#recovery = { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) }
-        this.#cursor.settle(invocation.state)
-        this.#connection.caughtUp()
-        return
-      }
-      case 'broken':
-        this.#fail(new ChannelError('protocol_broken', 'The server sent a message or a state that is none.'))
-        return
-      case 'unknown':
-        return
-      default:
-        invocation satisfies never
-    }
+  #settle(state: ChannelState): void {
+    const { recovered, reason } = state
+    this.#recovery = { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) }
+    this.#cursor.settle(state)
+    this.#keep()
   }
 
-  #receiveMessage(message: Message): void {
+  #receive(message: Message): void {
+    const { environment, development } = this.#parts
     const position = typeof message.Position === 'string' ? parsePosition(message.Position) : undefined
-    if (position) {
-      this.#connection.keepCatchingUp()
-      if (!this.#cursor.pass(position)) return
-    } else if (this.position === undefined) {
-      // A server without positions states none; one that has them sends messages without only past the log.
-      this.#connection.caughtUp()
-    }
-    const { reportError } = this.#settings.environment
+    if (position && !this.#cursor.pass(position)) return
+    development?.onMessage(message, (error) => this.#fail(error))
     const forAll = this.#messages.handlers
     const bySender = this.#bySender.get(message.Header.Sender)
-    if (bySender) callAll(bySender.handlers, reportError, message)
-    callAll(forAll, reportError, message)
+    if (bySender) callAll(bySender.handlers, environment.reportError, message)
+    callAll(forAll, environment.reportError, message)
+    const event = new MessageEvent('message', { data: message.Body, lastEventId: message.Position ?? '' })
+    this.dispatchEvent(Object.assign(event, { message }))
+    this.#keep()
+  }
+
+  #keep(): void {
+    const { position } = this
+    // Before the server has said whose it is, nobody could tell for whom it may be resumed.
+    if (position && this.#owner) this.#parts.kept?.save(position, this.#owner)
   }
 
   #changeState(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void {
@@ -254,19 +409,27 @@ export class Channel {
     if (state === 'closed') {
       this.#closedBy = error
       for (const queue of this.#queues) queue.end(error)
+      this.#parts.kept?.close()
     }
     const change = { state, previous, ...(state === 'open' ? recovery : {}), ...(error ? { error } : {}) }
     this.#emit(this.#states, state, change)
+    this.#dispatch('statechange', change)
   }
 
   /** An end that nobody listens for is not kept quiet. */
   #fail(error: ChannelError): void {
-    if (error === this.#closedBy && this.#errors.handlers.length === 0) this.#settings.environment.reportError(error)
+    const { reportError } = this.#parts.environment
+    if (error === this.#closedBy && this.#errors.handlers.length === 0) reportError(error)
     else this.#emit(this.#errors, error)
+    this.#dispatch('error', { error })
+  }
+
+  #dispatch(type: string, detail: object): void {
+    this.dispatchEvent(Object.assign(new Event(type), detail))
   }
 
   #emit<Args extends readonly unknown[]>(listeners: Listeners<Args>, ...args: Args): void {
-    listeners.emit(this.#settings.environment.reportError, ...args)
+    listeners.emit(this.#parts.environment.reportError, ...args)
   }
 
   #closedError(): ChannelError {

@@ -1,5 +1,11 @@
-import { Channel } from './channel.ts'
+import { createCalls } from './calls.ts'
+import type { Channel } from './channel.ts'
+import { createChannel } from './create-channel.ts'
+import { keepPosition } from './kept-position.ts'
 import type { ConnectOptions } from './options.ts'
+import { longPolling } from './transports/long-polling.ts'
+import { serverSentEvents } from './transports/server-sent-events.ts'
+import { webSocket } from './transports/websocket.ts'
 
 /**
  * Opens a channel to the server's hub, in the background: handlers can be added at once, and it stays connected, over
@@ -12,6 +18,10 @@ import type { ConnectOptions } from './options.ts'
  * const channel = connect('/msg')
  * channel.on('OrderChanged', (body) => refresh(body))
  */
-export function connect(url = '/msg', options: ConnectOptions = {}): Channel {
-  return new Channel(url, options)
+export function connect<Contract = unknown>(url = '/msg', options: ConnectOptions<Contract> = {}): Channel<Contract> {
+  return createChannel(url, options, {
+    transports: [webSocket, serverSentEvents, longPolling],
+    createCalls,
+    keepPosition,
+  })
 }

@@ -1,8 +1,11 @@
+import type { HubMessage } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
-import type { Timer } from './environment.ts'
-import { attemptUrl } from './hub-url.ts'
+import type { HubRecord } from './codec.ts'
+import type { Sign, Timer } from './environment.ts'
 import type { Settings } from './options.ts'
 import { Session } from './session.ts'
+import { TransportChoice } from './transport-choice.ts'
+import type { Verdict } from './transports/transport.ts'
 
 /**
  * - `connecting`: not connected yet.
@@ -13,9 +16,11 @@ import { Session } from './session.ts'
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
 export interface ConnectionListener {
-  /** Asked at each attempt: where to go on from, or an empty string. */
-  position(): string
-  onInvocation(target: unknown, args: unknown): void
+  /** Asked at each attempt: what the server is told in the url's query. */
+  query(): Readonly<Record<string, string>>
+  /** The server is there. Not open yet: whoever listens says so with `caughtUp()`. */
+  onHandshake(): void
+  onRecord(record: HubRecord): void
   onStateChange(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void
   onError(error: ChannelError): void
 }
@@ -24,38 +29,65 @@ export interface ConnectionListener {
 const CATCH_UP_GRACE_MS = 2_000
 
 /**
- * `waiting`: until the next attempt. `authorizing`: asks for an access token. `shaking`: a socket opens and shakes hands.
- * `catching-up`: what was missed comes, until the server states the position. `open`. `closed`.
+ * `waiting`: until the next attempt. `authorizing`: asks for an access token. `shaking`: a transport opens and shakes
+ * hands. `catching-up`: what was missed comes, until the server states the position. `open`. `closed`.
  */
 type Phase = 'waiting' | 'authorizing' | 'shaking' | 'catching-up' | 'open' | 'closed'
-/** `due`: the timer ran out. `wake`: from outside, there is reason to try at once. */
-type Happening = 'due' | 'wake' | 'authorized' | 'shaken' | 'caught-up' | 'lost' | 'refused' | 'close'
+/** `due`: the timer ran out. `wake`: from outside, there is reason to try at once. `freeze`: the page is put away. */
+type Happening = 'due' | 'wake' | 'authorized' | 'shaken' | 'caught-up' | 'lost' | 'refused' | 'freeze' | 'close'
+
+/** Nothing is to be done. */
+type Passed =
+  // A later statement of the position, which the channel has noted.
+  | 'open caught-up'
+  // What was asked for by an attempt that was given up in the meantime.
+  | 'waiting authorized'
+  | `closed ${Happening}`
+  // A token is on its way; it can't be hurried.
+  | 'authorizing wake'
+  // No session or timer there that could say so.
+  | `waiting ${'shaken' | 'caught-up' | 'lost' | 'refused'}`
+  | `authorizing ${'due' | 'shaken' | 'caught-up' | 'refused'}`
+  | `shaking ${'due' | 'authorized' | 'caught-up'}`
+  | `catching-up ${'authorized' | 'shaken'}`
+  | `open ${'due' | 'authorized' | 'shaken'}`
 
 /** Keeps one session at a time going, for ever, until it is closed or refused. */
 export class Connection {
   readonly #hub: URL
   readonly #settings: Settings
   readonly #listener: ConnectionListener
-  readonly #stopWaking: () => void
+  readonly #choice: TransportChoice
+  readonly #stopSigns: () => void
   #phase: Phase = 'waiting'
   #hasOpened = false
   #failures = 0
   #accessToken: string | undefined
   #session: Session | undefined
+  #heardAt: number | undefined
   #timer: Timer | undefined
   #gone: Promise<void> | undefined
+  /** Numbers the attempts, so that a token that comes late is not taken for a later one's. */
+  #attempt = 0
 
   constructor(hub: URL, settings: Settings, listener: ConnectionListener) {
+    const { environment, transports } = settings
     this.#hub = hub
     this.#settings = settings
     this.#listener = listener
-    this.#stopWaking = settings.environment.onWake(() => this.wake())
+    this.#choice = new TransportChoice(transports, environment, `serverchannel ${hub.origin}${hub.pathname} transport`)
+    this.#stopSigns = environment.onSign((sign) => this.#onSign(sign))
     void this.#authorize()
   }
 
   get state(): ConnectionState {
     if (this.#phase === 'open' || this.#phase === 'closed') return this.#phase
     return this.#hasOpened ? 'reconnecting' : 'connecting'
+  }
+
+  /** When the server last said anything. */
+  get heardAt(): number | undefined {
+    return this.#session?.heardAt ?? this.#heardAt
   }
 
   /** Tries at once where it waits, and looks whether a connection that seems open still is. */
@@ -73,13 +105,41 @@ export class Connection {
     if (this.#phase === 'catching-up') this.#setTimer(CATCH_UP_GRACE_MS)
   }
 
-  /** Resolves when the socket is gone. Idempotent. */
+  /** @throws ChannelError `connection_lost` where it is not connected. */
+  send(message: HubMessage): void {
+    if (this.#phase !== 'open' && this.#phase !== 'catching-up') {
+      throw new ChannelError('connection_lost', 'There is no connection at the moment.')
+    }
+    this.#session?.send(message)
+  }
+
+  /** Resolves when the transport is gone. Idempotent. */
   async close(): Promise<void> {
     this.#step('close')
     await this.#gone
   }
 
-  #step(happening: Happening, error?: ChannelError): void {
+  #onSign(sign: Sign): void {
+    switch (sign) {
+      case 'online':
+        this.#choice.anotherNetwork()
+        this.wake()
+        return
+      case 'visible':
+      case 'thawed':
+        this.wake()
+        return
+      case 'frozen':
+        this.#step('freeze')
+        return
+      case 'hidden':
+        return
+      default:
+        sign satisfies never
+    }
+  }
+
+  #step(happening: Happening, error?: ChannelError, verdict?: Verdict): void {
     const step = `${this.#phase} ${happening}` as const
     switch (step) {
       case 'waiting wake':
@@ -95,7 +155,9 @@ export class Connection {
         return
       case 'shaking shaken':
         this.#phase = 'catching-up'
+        this.#choice.worked()
         this.#setTimer(CATCH_UP_GRACE_MS)
+        this.#listener.onHandshake()
         return
       case 'catching-up due':
       case 'catching-up caught-up':
@@ -111,10 +173,24 @@ export class Connection {
         if (error?.code !== 'protocol_broken') this.#failures = 0
         this.#wait(error)
         return
-      case 'authorizing lost':
       case 'shaking lost':
+        if (this.#choice.failed(verdict)) this.#fallBack(error)
+        else this.#wait(error)
+        return
+      case 'authorizing lost':
       case 'catching-up lost':
         this.#wait(error)
+        return
+      // A page with an open connection is not kept by browsers; one that is frozen could not answer on it.
+      case 'waiting freeze':
+      case 'authorizing freeze':
+      case 'shaking freeze':
+      case 'catching-up freeze':
+      case 'open freeze':
+        void this.#session?.close()
+        this.#leave()
+        this.#timer?.stop()
+        this.#enter('waiting')
         return
       case 'waiting close':
       case 'authorizing close':
@@ -129,71 +205,49 @@ export class Connection {
       case 'open refused':
         this.#enter('closed', error)
         return
-      // A later statement of the position, which the channel has noted.
-      case 'open caught-up':
-      // What was asked for by an attempt that was given up in the meantime.
-      case 'closed authorized':
-      case 'closed due':
-      case 'closed wake':
-      case 'closed close':
-      // A token is on its way; it can't be hurried.
-      case 'authorizing wake':
-        return
-      // No session or timer there that could say so.
-      case 'waiting authorized':
-      case 'waiting shaken':
-      case 'waiting caught-up':
-      case 'waiting lost':
-      case 'waiting refused':
-      case 'authorizing due':
-      case 'authorizing shaken':
-      case 'authorizing caught-up':
-      case 'authorizing refused':
-      case 'shaking due':
-      case 'shaking authorized':
-      case 'shaking caught-up':
-      case 'catching-up authorized':
-      case 'catching-up shaken':
-      case 'open due':
-      case 'open authorized':
-      case 'open shaken':
-      case 'closed shaken':
-      case 'closed caught-up':
-      case 'closed lost':
-      case 'closed refused':
-        return
       default:
-        step satisfies never
+        step satisfies Passed
     }
   }
 
   /** Always ends in a later turn, so that who connects can add handlers before anything happens. */
   async #authorize(): Promise<void> {
+    const attempt = ++this.#attempt
     this.#timer?.stop()
     this.#phase = 'authorizing'
     await Promise.resolve()
     const { accessToken } = this.#settings
+    let failure: ChannelError | undefined
     try {
       this.#accessToken = typeof accessToken === 'function' ? await accessToken() : accessToken
     } catch (cause) {
-      this.#step('lost', new ChannelError('access_token_failed', 'There is no access token.', { cause }))
-      return
+      failure = new ChannelError('access_token_failed', 'There is no access token.', { cause })
     }
-    this.#step('authorized')
+    if (attempt === this.#attempt) this.#step(failure ? 'lost' : 'authorized', failure)
   }
 
   #open(): void {
     this.#phase = 'shaking'
-    const url = attemptUrl(this.#hub, this.#listener.position(), this.#accessToken)
+    const { codec, WebSocket, fetch } = this.#settings
+    const url = new URL(this.#hub)
+    for (const [name, value] of Object.entries(this.#listener.query())) url.searchParams.set(name, value)
     try {
-      this.#session = new Session(url, this.#settings, {
+      const attempt = { url, accessToken: this.#accessToken, codec, WebSocket, fetch }
+      this.#session = new Session(this.#choice.next(), attempt, this.#settings, {
         onHandshake: () => this.#step('shaken'),
-        onInvocation: (target, args) => this.#listener.onInvocation(target, args),
-        onEnd: (error, isFinal) => this.#step(isFinal ? 'refused' : 'lost', error),
+        onRecord: (record) => this.#listener.onRecord(record),
+        onEnd: (error, isFinal, verdict) => this.#step(isFinal ? 'refused' : 'lost', error, verdict),
       })
     } catch (cause) {
-      this.#step('lost', new ChannelError('connection_failed', 'The WebSocket could not be made.', { cause }))
+      this.#step('lost', new ChannelError('connection_failed', 'The transport could not be made.', { cause }))
     }
+  }
+
+  /** Nobody waits: it is not the server that failed. */
+  #fallBack(error: ChannelError | undefined): void {
+    this.#leave()
+    void this.#authorize()
+    if (error) this.#listener.onError(error)
   }
 
   /** Full jitter: a random part of a ceiling that doubles, so that many clients don't come back at the same moment. */
@@ -202,14 +256,19 @@ export class Connection {
     const ceilingMs = Math.min(reconnectDelayMsMax, reconnectDelayMs * 2 ** this.#failures)
     this.#failures++
     this.#setTimer(environment.random() * ceilingMs)
-    this.#session = undefined
+    this.#leave()
     this.#enter('waiting', error)
+  }
+
+  #leave(): void {
+    this.#heardAt = this.heardAt
+    this.#session = undefined
   }
 
   #enter(phase: 'waiting' | 'open' | 'closed', error?: ChannelError): void {
     const previous = this.state
     if (phase !== 'waiting') this.#timer?.stop()
-    if (phase === 'closed') this.#stopWaking()
+    if (phase === 'closed') this.#stopSigns()
     this.#phase = phase
     this.#hasOpened ||= phase === 'open'
     const { state } = this

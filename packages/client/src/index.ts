@@ -1,10 +1,25 @@
-export type { LossReason, Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
-export type { Channel, MessagesOptions, StateChange } from './channel.ts'
+export {
+  type BodyOf,
+  defineMessages,
+  type HubContract,
+  type LossReason,
+  type Message,
+  type MessageContract,
+  type MessageHeader,
+  type MessageOrigin,
+  type SenderOf,
+} from '@serverchannel/protocol'
+export type { Channel, Lag, MessagesOptions, SendOptions } from './channel.ts'
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
+export type { ChannelEvents, ChannelEventTarget, StateChange } from './channel-events.ts'
+export type { ClientCodec, HubRecord } from './codec.ts'
 export { connect } from './connect.ts'
 export type { ConnectionState } from './connection.ts'
 export type { Gap } from './cursor.ts'
-export type { Environment, Timer } from './environment.ts'
-export type { ListenOptions } from './listeners.ts'
-export type { ConnectOptions } from './options.ts'
-export type { WebSocketConstructor, WebSocketLike } from './socket.ts'
+export type { Development } from './development.ts'
+export type { Environment, KeptValues, Sign, Timer } from './environment.ts'
+export type { HandlerOptions, ListenOptions, Off } from './listeners.ts'
+export type { ConnectionOptions, ConnectOptions } from './options.ts'
+export type { CallOptions } from './source.ts'
+export type { TransportName } from './transports/transport.ts'
+export type { WebSocketConstructor, WebSocketLike } from './transports/websocket.ts'

@@ -1,9 +1,16 @@
-import { CHANNEL_STATE_TARGET, type ChannelState, type Message, SERVER_MESSAGE_TARGET } from '@serverchannel/protocol'
+import {
+  CHANNEL_OWNER_TARGET,
+  CHANNEL_STATE_TARGET,
+  type ChannelState,
+  type Message,
+  SERVER_MESSAGE_TARGET,
+} from '@serverchannel/protocol'
 
 /** What the server calls in the page, with its argument checked. */
 export type Invocation =
   | { readonly name: 'message'; readonly message: Message }
   | { readonly name: 'state'; readonly state: ChannelState }
+  | { readonly name: 'owner'; readonly owner: string }
   /** A call of one of ours with an argument that is none. */
   | { readonly name: 'broken' }
   /** For somebody else's client. */
@@ -18,6 +25,8 @@ export function readInvocation(target: unknown, args: unknown): Invocation {
       return isMessage(argument) ? { name: 'message', message: withBody(argument) } : { name: 'broken' }
     case STATE:
       return isState(argument) ? { name: 'state', state: argument } : { name: 'broken' }
+    case OWNER:
+      return typeof argument === 'string' ? { name: 'owner', owner: argument } : { name: 'broken' }
     default:
       return { name: 'unknown' }
   }
@@ -25,6 +34,7 @@ export function readInvocation(target: unknown, args: unknown): Invocation {
 
 const MESSAGE = SERVER_MESSAGE_TARGET.toLowerCase()
 const STATE = CHANNEL_STATE_TARGET.toLowerCase()
+const OWNER = CHANNEL_OWNER_TARGET.toLowerCase()
 
 function isMessage(value: unknown): value is Message {
   if (!isObject(value) || !isObject(value.Header)) return false

@@ -1,8 +1,18 @@
-/** How long a handler is to be called. */
+/// <reference lib="esnext.disposable" preserve="true" />
+/** How long something is to be done. */
 export interface ListenOptions {
   /** Its abort ends the calls, as the returned function does. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** How long a handler is to be called. */
+export interface HandlerOptions extends ListenOptions {
+  /** Whether it is called only once. Default false. */
+  readonly once?: boolean | undefined
+}
+
+/** Takes a handler off again. Idempotent. To be called, or as `using off = channel.on(…)`. */
+export type Off = (() => void) & Disposable
 
 /** The handlers of one thing that happens. A round of calls takes them as they are when it begins. */
 export class Listeners<Args extends readonly unknown[]> {
@@ -14,18 +24,23 @@ export class Listeners<Args extends readonly unknown[]> {
   }
 
   /** Returns what takes the handler off again. The same function given twice is called twice. */
-  add(handler: (...args: Args) => void, { signal }: ListenOptions = {}, onOff?: () => void): () => void {
-    if (signal?.aborted) return () => {}
-    const call = (...args: Args): void => handler(...args)
+  add(handler: (...args: Args) => void, { signal, once }: HandlerOptions = {}, onOff?: () => void): Off {
+    const call = (...args: Args): void => {
+      if (once) off()
+      handler(...args)
+    }
     const off = (): void => {
       if (!this.#handlers.includes(call)) return
       this.#handlers = this.#handlers.filter((other) => other !== call)
       signal?.removeEventListener('abort', off)
       onOff?.()
     }
-    this.#handlers = [...this.#handlers, call]
-    signal?.addEventListener('abort', off)
-    return off
+    if (!signal?.aborted) {
+      this.#handlers = [...this.#handlers, call]
+      signal?.addEventListener('abort', off)
+    }
+    // Older browsers have no such symbol: there it is one property more that nobody looks for.
+    return Object.assign(off, { [Symbol.dispose]: off })
   }
 
   /** Calls each; what one throws is reported and hinders no other. */

@@ -1,12 +1,11 @@
-import type { Message } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 
 /** Messages for one `for await` loop: holds what the loop has not asked for yet, up to a ceiling. */
-export class MessageQueue implements AsyncIterableIterator<Message> {
+export class MessageQueue<Message> implements AsyncIterableIterator<Message> {
   readonly #messagesMax: number
   readonly #onEnd: () => void
   #held: Message[] = []
-  #waiting: Waiting[] = []
+  #waiting: Waiting<Message>[] = []
   #hasEnded = false
   #error: ChannelError | undefined
 
@@ -14,6 +13,11 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
   constructor(messagesMax: number, onEnd: () => void) {
     this.#messagesMax = messagesMax
     this.#onEnd = onEnd
+  }
+
+  /** How many are held. */
+  get length(): number {
+    return this.#held.length
   }
 
   push(message: Message): void {
@@ -73,7 +77,7 @@ export class MessageQueue implements AsyncIterableIterator<Message> {
 }
 
 /** Who asked for a message before there was one. */
-interface Waiting {
+interface Waiting<Message> {
   readonly resolve: (result: IteratorResult<Message>) => void
   readonly reject: (error: ChannelError) => void
 }

@@ -1,60 +1,75 @@
-import { encodeHandshakeRequest, MessageType, RECORD_SEPARATOR } from '@serverchannel/protocol'
+import { encodeHandshakeRequest, type HubMessage, MessageType } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
+import type { HubRecord } from './codec.ts'
 import type { Timer } from './environment.ts'
 import type { Settings } from './options.ts'
-import { type HubRecord, RecordReader } from './record-reader.ts'
-import { openSocket, type Socket } from './socket.ts'
+import type { Attempt, Transport, TransportKind, Verdict } from './transports/transport.ts'
 
 export interface SessionListener {
   onHandshake(): void
-  /** Of a target and arguments that nobody has looked at yet. */
-  onInvocation(target: unknown, args: unknown): void
+  /** What is no ping and no end, as it came: nobody has looked at it yet. */
+  onRecord(record: HubRecord): void
   /** Comes once, and nothing after it. Final: the server wants no other attempt. */
-  onEnd(error: ChannelError, isFinal: boolean): void
+  onEnd(error: ChannelError, isFinal: boolean, verdict: Verdict): void
 }
 
 const CLOSE_TIMEOUT_MS = 1_000
+/** A poll is answered after 90 s, data or not. */
+const POLL_TIMEOUT_MS = 100_000
 /** What a SignalR server says when it stops waiting or goes down: no refusal. Source: SIGNALR 2.7, K2. */
 const HANDSHAKE_CANCELED = 'Handshake was canceled.'
-const PING = `{"type":${MessageType.Ping}}${RECORD_SEPARATOR}`
-const CLOSE = `{"type":${MessageType.Close}}${RECORD_SEPARATOR}`
 
 type Phase = 'opening' | 'handshaking' | 'running' | 'ended'
-type Happening = 'opened' | 'text' | 'binary' | 'closed' | 'timer'
+type Happening = 'opened' | 'data' | 'closed' | 'timer'
 
-/** One socket's life as a SignalR connection, from its opening to its end. Source: SIGNALR 2.7, 2.8, 2.10. */
+/** Nothing is to be done about late events of a transport that was given up. */
+type Passed = 'ended opened' | 'ended data' | 'ended closed' | 'ended timer'
+
+/** One transport's life as a SignalR connection, from its opening to its end. Source: SIGNALR 2.7, 2.8, 2.10. */
 export class Session {
   readonly #settings: Settings
   readonly #listener: SessionListener
-  readonly #socket: Socket
-  readonly #reader: RecordReader = new RecordReader()
+  readonly #hasPings: boolean
+  readonly #transport: Transport
+  readonly #read: (data: unknown) => Iterable<HubRecord>
   #phase: Phase = 'opening'
-  #receivedAt = 0
+  #heardAt: number | undefined
   #sentAt = 0
   #timer: Timer
 
-  /** @throws what the WebSocket constructor throws. */
-  constructor(url: string, settings: Settings, listener: SessionListener) {
+  /** @throws what the transport throws where it can't be made. */
+  constructor(kind: TransportKind, attempt: Attempt, settings: Settings, listener: SessionListener) {
     this.#settings = settings
     this.#listener = listener
-    this.#socket = openSocket(settings.WebSocket, url, {
+    this.#hasPings = kind.hasPings
+    this.#read = settings.codec.createReader()
+    this.#transport = kind.open(attempt, {
       onOpen: () => this.#step('opened'),
-      onText: (text) => this.#step('text', text),
-      onBinary: () => this.#step('binary'),
-      onClose: (reason) => this.#step('closed', reason),
+      onData: (data) => this.#step('data', data),
+      onClose: (reason, verdict) => this.#step('closed', reason, verdict),
     })
     this.#timer = settings.environment.after(settings.handshakeTimeoutMs, () => this.#step('timer'))
   }
 
-  /** Ends it, politely, without a call of `onEnd`. Resolves when the socket is gone, or when waiting is of no more use. */
+  /** When the server last said anything, undefined before the handshake. */
+  get heardAt(): number | undefined {
+    return this.#heardAt
+  }
+
+  send(message: HubMessage): void {
+    this.#sentAt = this.#settings.environment.now()
+    this.#transport.send(this.#settings.codec.encode(message))
+  }
+
+  /** Ends it, politely, without a call of `onEnd`. Resolves when it is gone, or when waiting is of no more use. */
   async close(): Promise<void> {
-    if (this.#phase === 'running') this.#socket.send(CLOSE)
+    if (this.#phase === 'running') this.send({ type: MessageType.Close })
     this.#phase = 'ended'
     this.#timer.stop()
     const tooLong = new Promise<void>((resolve) => {
       this.#timer = this.#settings.environment.after(CLOSE_TIMEOUT_MS, resolve)
     })
-    await Promise.race([this.#socket.close(), tooLong])
+    await Promise.race([this.#transport.close(), tooLong])
     this.#timer.stop()
   }
 
@@ -63,19 +78,21 @@ export class Session {
     if (this.#phase === 'running') this.#watch()
   }
 
-  #step(happening: Happening, detail = ''): void {
+  #step(happening: Happening, detail?: unknown, verdict?: Verdict): void {
     const step = `${this.#phase} ${happening}` as const
     switch (step) {
-      case 'opening opened':
+      case 'opening opened': {
         this.#phase = 'handshaking'
-        this.#socket.send(encodeHandshakeRequest({ protocol: 'json', version: 1 }))
+        const request = encodeHandshakeRequest({ protocol: this.#settings.codec.name, version: 1 })
+        this.#transport.send(request)
         return
-      case 'handshaking text':
-        this.#read(detail)
-        return
-      case 'running text':
+      }
+      case 'running data':
         this.#heard()
-        this.#read(detail)
+        this.#receiveAll(detail)
+        return
+      case 'handshaking data':
+        this.#receiveAll(detail)
         return
       case 'running timer':
         this.#watch()
@@ -86,36 +103,26 @@ export class Session {
         return
       case 'opening closed':
       case 'handshaking closed':
-        this.#end('connection_failed', `The server could not be reached, or refused the connection (${detail}).`)
+        this.#end('connection_failed', `The server could not be reached, or refused the connection (${detail}).`, {
+          verdict,
+        })
         return
       case 'running closed':
         this.#end('connection_lost', `The connection was lost (${detail}).`)
         return
-      case 'handshaking binary':
-      case 'running binary':
-        this.#end('protocol_broken', 'The server sent binary data where text was agreed.')
-        return
-      case 'opening text':
-      case 'opening binary':
+      case 'opening data':
       case 'handshaking opened':
       case 'running opened':
-        this.#end('protocol_broken', `The socket is out of order: ${step}.`)
-        return
-      // Late events of a socket that was given up.
-      case 'ended opened':
-      case 'ended text':
-      case 'ended binary':
-      case 'ended closed':
-      case 'ended timer':
+        this.#end('protocol_broken', `The transport is out of order: ${step}.`)
         return
       default:
-        step satisfies never
+        step satisfies Passed
     }
   }
 
-  #read(text: string): void {
+  #receiveAll(data: unknown): void {
     try {
-      for (const record of this.#reader.read(text)) {
+      for (const record of this.#read(data)) {
         if (this.#phase === 'handshaking') this.#shakeHands(record)
         else this.#receive(record)
         // A handler may have closed the channel.
@@ -130,70 +137,71 @@ export class Session {
   #shakeHands({ error }: HubRecord): void {
     if (typeof error === 'string') {
       const isFinal = error !== HANDSHAKE_CANCELED
-      this.#end(isFinal ? 'handshake_refused' : 'connection_failed', `The server says: ${error}`, { isFinal })
+      this.#end(isFinal ? 'handshake_refused' : 'connection_failed', `The server says: ${error}`, {
+        isFinal,
+        verdict: 'refused',
+      })
       return
     }
     this.#phase = 'running'
-    this.#receivedAt = this.#settings.environment.now()
+    this.#heardAt = this.#settings.environment.now()
     // The server's own timeout starts with the first ping.
-    this.#ping()
+    if (this.#hasPings) this.send({ type: MessageType.Ping })
     this.#watch()
     this.#listener.onHandshake()
   }
 
-  #receive({ type, target, arguments: args, error, allowReconnect }: HubRecord): void {
-    switch (type) {
-      case MessageType.Invocation:
-        this.#listener.onInvocation(target, args)
-        return
-      case MessageType.Close: {
-        const says = typeof error === 'string' ? `: ${error}` : '.'
-        if (allowReconnect === true) this.#end('connection_lost', `The server ended the connection for now${says}`)
-        else this.#end('closed_by_server', `The server closed the connection for good${says}`, { isFinal: true })
-        return
-      }
-      default:
-      // Pings need no answer, and the rest is for calls that this client doesn't make.
-    }
+  #receive(record: HubRecord): void {
+    const { type, error, allowReconnect } = record
+    if (type === MessageType.Close) {
+      const says = typeof error === 'string' ? `: ${error}` : '.'
+      if (allowReconnect === true) this.#end('connection_lost', `The server ended the connection for now${says}`)
+      else this.#end('closed_by_server', `The server closed the connection for good${says}`, { isFinal: true })
+    } else if (type !== MessageType.Ping) this.#listener.onRecord(record)
   }
 
   /** Timers of a hidden page run once a minute, its sockets' events at once: what comes in keeps the pings going. */
   #heard(): void {
-    this.#receivedAt = this.#settings.environment.now()
-    if (this.#receivedAt - this.#sentAt >= this.#settings.keepAliveIntervalMs) this.#ping()
+    const now = this.#settings.environment.now()
+    this.#heardAt = now
+    this.#keepAlive(now)
+  }
+
+  #keepAlive(now: number): void {
+    const isDue = now - this.#sentAt >= this.#settings.keepAliveIntervalMs
+    if (this.#hasPings && isDue) this.send({ type: MessageType.Ping })
   }
 
   /** Pings when it is time to, ends a connection that is silent for too long, and comes back when either is due. */
   #watch(): void {
     const { environment, keepAliveIntervalMs, serverTimeoutMs } = this.#settings
+    const timeoutMs = this.#hasPings ? serverTimeoutMs : Math.max(serverTimeoutMs, POLL_TIMEOUT_MS)
     this.#timer.stop()
     const now = environment.now()
     // The clock may have been set back.
-    this.#receivedAt = Math.min(this.#receivedAt, now)
+    const heardAt = Math.min(this.#heardAt ?? now, now)
+    this.#heardAt = heardAt
     this.#sentAt = Math.min(this.#sentAt, now)
-    if (now - this.#receivedAt >= serverTimeoutMs) {
-      this.#end('server_timeout', `Nothing came from the server for ${serverTimeoutMs} ms.`)
+    if (now - heardAt >= timeoutMs) {
+      this.#end('server_timeout', `Nothing came from the server for ${timeoutMs} ms.`)
       return
     }
-    if (now - this.#sentAt >= keepAliveIntervalMs) this.#ping()
-    const dueAt = Math.min(this.#receivedAt + serverTimeoutMs, this.#sentAt + keepAliveIntervalMs)
+    this.#keepAlive(now)
+    const timeoutAt = heardAt + timeoutMs
+    const dueAt = this.#hasPings ? Math.min(timeoutAt, this.#sentAt + keepAliveIntervalMs) : timeoutAt
     this.#timer = environment.after(dueAt - now, () => this.#step('timer'))
   }
 
-  #ping(): void {
-    this.#sentAt = this.#settings.environment.now()
-    this.#socket.send(PING)
-  }
-
-  #end(code: ChannelError['code'], message: string, { isFinal = false, cause }: EndDetails = {}): void {
+  #end(code: ChannelError['code'], message: string, { isFinal = false, cause, verdict }: EndDetails = {}): void {
     this.#phase = 'ended'
     this.#timer.stop()
-    void this.#socket.close()
-    this.#listener.onEnd(new ChannelError(code, message, cause === undefined ? {} : { cause }), isFinal)
+    void this.#transport.close()
+    this.#listener.onEnd(new ChannelError(code, message, cause === undefined ? {} : { cause }), isFinal, verdict)
   }
 }
 
 interface EndDetails {
   readonly isFinal?: boolean
   readonly cause?: unknown
+  readonly verdict?: Verdict
 }

@@ -70,6 +70,9 @@ function load(network: FakeNetwork, tag: object, more: object = {}): Page {
   const page = createContext({
     URL,
     AbortController,
+    Event,
+    EventTarget,
+    MessageEvent,
     setTimeout,
     clearTimeout,
     location: { href: 'https://page.test/orders' },

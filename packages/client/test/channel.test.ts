@@ -45,14 +45,16 @@ describe('connect', () => {
     ['http://host.test/msg', { reconnectDelayMsMax: Infinity }, /reconnectDelayMsMax needs/],
   ])('refuses %s with %j at once', (url, options, text) => {
     expect(() => connect(url, { ...world.options, ...options })).toThrow(text)
-    expect(world.wake).toBeUndefined()
+    expect(world.listening.size).toBe(0)
     expect(world.clock.pending).toBe(0)
   })
 
   it('says what to do where there is no WebSocket', () => {
     vi.stubGlobal('WebSocket', undefined)
-    const { environment = {} } = world.options
-    expect(() => connect('http://host.test/msg', { environment })).toThrow(/Pass one as `options.WebSocket`/)
+    const { environment = {}, transports } = world.options
+    expect(() => connect('http://host.test/msg', { environment, transports })).toThrow(
+      /pass one as `options.WebSocket`/,
+    )
   })
 
   it('shakes hands and pings at once', async () => {

@@ -1,6 +1,7 @@
-import { type HubMessage, MessageType } from '@serverchannel/protocol'
+import type { HubMessage } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 import type { HubRecord } from './codec.ts'
+import { CANCEL_INVOCATION, COMPLETION, INVOCATION, STREAM_INVOCATION, STREAM_ITEM } from './message-types.ts'
 import type { SourceCalls } from './source.ts'
 
 /** What waits for the answer to a call. */
@@ -14,7 +15,7 @@ interface Pending {
 export interface Calls extends SourceCalls {
   receive(record: HubRecord): void
   /** The connection is gone, and with it what becomes of the calls. */
-  lose(error: ChannelError): void
+  lose(error?: ChannelError): void
 }
 
 /** @param send throws where there is no connection */
@@ -37,7 +38,7 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
     send({ type, invocationId, target, arguments: values, ...(streamIds.length > 0 ? { streamIds } : {}) })
     pending.set(invocationId, waiting)
     return () => {
-      if (pending.delete(invocationId)) send({ type: MessageType.CancelInvocation, invocationId })
+      if (pending.delete(invocationId)) send({ type: CANCEL_INVOCATION, invocationId })
     }
   }
 
@@ -49,12 +50,12 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
     try {
       for await (const item of items) {
         if (!isWanted()) return
-        send({ type: MessageType.StreamItem, invocationId: id, item })
+        send({ type: STREAM_ITEM, invocationId: id, item })
       }
     } catch (cause) {
       error = String(cause)
     }
-    if (isWanted()) send({ type: MessageType.Completion, invocationId: id, ...(error ? { error } : {}) })
+    if (isWanted()) send({ type: COMPLETION, invocationId: id, ...(error ? { error } : {}) })
   }
 
   return {
@@ -64,7 +65,7 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
           cancel()
           reject(signal?.reason as Error)
         }
-        const cancel = call(MessageType.Invocation, method, args, {
+        const cancel = call(INVOCATION, method, args, {
           onItem() {},
           onEnd(error, result) {
             signal?.removeEventListener('abort', stop)
@@ -79,7 +80,7 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
       const items: unknown[] = []
       let end: { readonly error: Error | undefined } | undefined
       let wake = (): void => {}
-      const cancel = call(MessageType.StreamInvocation, method, args, {
+      const cancel = call(STREAM_INVOCATION, method, args, {
         onItem(item) {
           items.push(item)
           wake()
@@ -112,12 +113,12 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
     receive({ type, invocationId, item, result, error }) {
       const id = String(invocationId)
       const waiting = pending.get(id)
-      if (type === MessageType.StreamItem) waiting?.onItem(item)
-      else if (type === MessageType.Completion && pending.delete(id)) {
+      if (type === STREAM_ITEM) waiting?.onItem(item)
+      else if (type === COMPLETION && pending.delete(id)) {
         waiting?.onEnd(typeof error === 'string' ? new ChannelError('call_failed', error) : undefined, result)
       }
     },
-    lose(error) {
+    lose(error = new ChannelError('connection_lost', 'The connection was closed.')) {
       for (const { onEnd } of [...pending.values()]) onEnd(error)
       pending.clear()
     },

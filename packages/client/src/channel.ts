@@ -3,36 +3,22 @@ import {
   type BodyOf,
   type ChannelState,
   type Message,
-  type MessageHeader,
   parsePosition,
   type SenderOf,
 } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
-import type { ChannelEventTarget, StateChange } from './channel-events.ts'
+import type { StateChange } from './channel-events.ts'
 import type { ConnectionState } from './connection.ts'
-import { Cursor, type Gap } from './cursor.ts'
-import type { Development } from './development.ts'
+import { type Cursor, createCursor, type Gap } from './cursor.ts'
 import type { Environment } from './environment.ts'
-import type { KeptPosition } from './kept-position.ts'
-import { callAll, type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'
-import { MessageQueue } from './message-queue.ts'
-import type { CallOptions, MessageSource, OpenSource, SourceCalls, SourceListener } from './source.ts'
+import { type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'
+import { createMessageQueue, type MessageQueue } from './message-queue.ts'
+import type { MessageSource, OpenSource } from './source.ts'
 
 /** What {@link Channel.messages} can be told. */
 export interface MessagesOptions extends ListenOptions {
   /** Messages held for a loop that is slower than they come. Passing it ends the loop with an error. Default 10,000. */
   readonly max?: number | undefined
-}
-
-/** What {@link Channel.sendMessage} can be told. */
-export interface SendOptions extends CallOptions {
-  /**
-   * How the message is meant to be addressed, for the server's policy to judge. Creatio's: `PTPMsg` to the user's own
-   * pages, `BroadcastMsg` to everybody, `ServerMsg` to the server.
-   */
-  readonly channelType?: string | undefined
-  /** The body's type by the page's own naming. */
-  readonly bodyTypeName?: string | undefined
 }
 
 /** How far the page may be behind the server. */
@@ -52,68 +38,57 @@ export interface ChannelParts {
   readonly openSource: OpenSource
   readonly environment: Environment
   readonly position: string | undefined
-  readonly kept: KeptPosition | undefined
-  readonly development: Development | undefined
 }
 
 const HELD_MESSAGES_MAX = 10_000
-const Target: new () => ChannelEventTarget = EventTarget
 
 /** A message whose body is by the contract. */
 type MessageOf<Contract, Sender> = Message<BodyOf<Contract, Sender>>
 
 /**
- * The page's end of a server's channel. Made by {@link connect}.
+ * The page's end of a server's channel, as far as it listens; what it can do besides are
+ * `channel-calls.ts` and `channel-events.ts`. Made by {@link connect}.
  *
  * Whatever the network does, each handler runs once for each message, in the channel's order. Handlers are called in
  * the order in which they were added, those for one sender first; what one throws is reported and the others still run.
- * A handler that is added or taken off while a message is handed out counts from the next message on. Listeners of the
- * EventTarget come last.
+ * A handler that is added or taken off while a message is handed out counts from the next message on.
  */
-export class Channel<Contract = unknown> extends Target implements AsyncDisposable {
+export class Channel<Contract = unknown> implements AsyncDisposable {
   readonly #parts: ChannelParts
   readonly #cursor: Cursor
   readonly #source: MessageSource
   readonly #bySender = new Map<string, Listeners<[Message]>>()
-  readonly #messages: Listeners<[Message]> = new Listeners()
-  readonly #states: Listeners<[ConnectionState, StateChange]> = new Listeners()
-  readonly #gaps: Listeners<[Gap]> = new Listeners()
-  readonly #errors: Listeners<[ChannelError]> = new Listeners()
-  readonly #queues = new Set<Pick<MessageQueue<Message>, 'length' | 'end'>>()
+  readonly #messages: Listeners<[Message]>
+  readonly #states: Listeners<[ConnectionState, StateChange]>
+  readonly #gaps: Listeners<[Gap]>
+  readonly #errors: Listeners<[ChannelError]>
+  readonly #queues = new Set<Pick<MessageQueue<Message>, 'held' | 'end'>>()
   /** What the server said last about what was missed; told with the next `open`. */
   #recovery: Pick<StateChange, 'recovered' | 'reason'> = {}
   /** Why it was closed, if not by `close()`. */
   #closedBy: ChannelError | undefined
-  #owner: string | undefined
 
   /** @internal */
   constructor(parts: ChannelParts) {
-    super()
-    const { kept } = parts
+    const { reportError } = parts.environment
     this.#parts = parts
-    this.#owner = kept?.owner
-    this.#cursor = new Cursor(parts.position ?? kept?.position, (gap) => {
-      this.#emit(this.#gaps, gap)
-      this.#dispatch('gap', gap)
-    })
-    const position = (): string | undefined => this.position
-    const owner = (): string | undefined => this.#owner
-    const listener: SourceListener = {
-      get position() {
-        return position()
-      },
-      get owner() {
-        return owner()
-      },
-      onOwner: (owner) => {
-        this.#owner = owner
-      },
+    this.#messages = new Listeners(reportError)
+    this.#states = new Listeners(reportError)
+    this.#gaps = new Listeners(reportError)
+    this.#errors = new Listeners(reportError)
+    this.#cursor = createCursor(parts.position, (gap) => this.#gaps.emit(gap))
+    this.#source = parts.openSource({
+      position: () => this.position,
       onMessage: (message) => this.#receive(message),
       onChannelState: (state) => this.#settle(state),
       onStateChange: (state, previous, error) => this.#changeState(state, previous, error),
       onError: (error) => this.#fail(error),
-    }
-    this.#source = parts.openSource(listener)
+    })
+  }
+
+  /** @internal */
+  get source(): MessageSource {
+    return this.#source
   }
 
   get state(): ConnectionState {
@@ -125,7 +100,7 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
    * {@link connect}, it makes another channel go on from there. In a message handler it covers that message.
    */
   get position(): string | undefined {
-    return this.#cursor.position
+    return this.#cursor.position()
   }
 
   /**
@@ -136,7 +111,7 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
    */
   get lag(): Lag {
     let messages = 0
-    for (const queue of this.#queues) messages += queue.length
+    for (const queue of this.#queues) messages += queue.held()
     return { messages, ms: this.#parts.environment.now() - (this.#source.heardAt ?? -Infinity) }
   }
 
@@ -160,27 +135,7 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
   on(sender: string, handler: (body: never, message: never) => void, options?: HandlerOptions): Off {
     // What is posted under a sender is agreed between the two ends; the types say what the page expects.
     const call = (message: Message): void => handler(message.Body as never, message as never)
-    return this.#listen(sender, call, options, handler)
-  }
-
-  /**
-   * Resolves with the next message of this sender. Rejects with the signal's reason, or with a {@link ChannelError} where
-   * the channel is closed before.
-   *
-   * @example
-   * const { Body } = await channel.once('ImportEnded', { signal: AbortSignal.timeout(60_000) })
-   */
-  async once<Sender extends SenderOf<Contract>>(
-    sender: Sender,
-    options?: ListenOptions,
-  ): Promise<MessageOf<Contract, Sender>>
-  async once<Body = unknown>(sender: string, options?: ListenOptions): Promise<Message<Body>>
-  async once(sender: string, { signal }: ListenOptions = {}): Promise<Message> {
-    const messages = this.messages(sender, { signal, max: 1 })
-    const { value } = await messages.next()
-    void messages.return?.()
-    if (value) return value
-    throw signal?.aborted ? signal.reason : this.#closedError()
+    return this.#listen(sender, call, options)
   }
 
   /**
@@ -190,7 +145,7 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
    * channel.onMessage((message) => console.log(message.Header.Sender, message.Body))
    */
   onMessage(handler: (message: Message) => void, options?: HandlerOptions): Off {
-    return this.#listen(undefined, handler, options)
+    return this.#messages.add(handler, options)
   }
 
   /**
@@ -210,13 +165,14 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
     sender?: string,
     { signal, max = HELD_MESSAGES_MAX }: MessagesOptions = {},
   ): AsyncIterableIterator<Message<never>> {
-    const queue = new MessageQueue<Message<never>>(max, () => {
+    const queue = createMessageQueue<Message<never>>(max, () => {
       this.#queues.delete(queue)
       off()
       signal?.removeEventListener('abort', stop)
     })
     const stop = (): void => queue.stop()
-    const off = this.#listen(sender, (message) => queue.push(message as Message<never>))
+    const push = (message: Message): void => queue.push(message as Message<never>)
+    const off = sender === undefined ? this.onMessage(push) : this.#listen(sender, push)
     this.#queues.add(queue)
     signal?.addEventListener('abort', stop)
     if (signal?.aborted) stop()
@@ -254,56 +210,6 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
    */
   onError(handler: (error: ChannelError) => void, options?: HandlerOptions): Off {
     return this.#errors.add(handler, options)
-  }
-
-  /**
-   * Sends a message: to the user's own pages, to others, or to the server, as the server's `clientMessagePolicy` says.
-   * Waits for a connection; resolves when the server has taken it. Rejects with a {@link ChannelError}: `call_failed`
-   * with the server's code in its text (`message_refused` where no policy lets it pass), or `connection_lost`, where
-   * nobody knows whether it was taken.
-   *
-   * @example
-   * await channel.sendMessage('Draft', { id: 7 }, { channelType: 'PTPMsg' })
-   */
-  async sendMessage(
-    sender: string,
-    body?: unknown,
-    { channelType, bodyTypeName, signal }: SendOptions = {},
-  ): Promise<void> {
-    const Header: MessageHeader = {
-      Sender: sender,
-      ...(channelType ? { ChannelType: channelType } : {}),
-      ...(bodyTypeName ? { BodyTypeName: bodyTypeName } : {}),
-    }
-    await this.invoke('SendMessage', [{ Header, Body: body }], { signal })
-  }
-
-  /**
-   * Calls a method of the channel's hub and resolves with its answer. Waits for a connection. Rejects with a
-   * {@link ChannelError}, `call_failed` or `connection_lost`, or with the signal's reason, which the server is told of.
-   *
-   * @example
-   * await channel.invoke('Ping') // 'Pong!'
-   */
-  async invoke(method: string, args: readonly unknown[] = [], options: CallOptions = {}): Promise<unknown> {
-    await this.ready(options)
-    return this.#calls.invoke(method, args, options)
-  }
-
-  /**
-   * Calls a streaming method of the channel's hub, when the first item is asked for; for a `for await` loop. To leave the
-   * loop ends the stream on the server.
-   *
-   * @example
-   * for await (const line of channel.stream('Tail', ['orders.log'], { signal })) show(line)
-   */
-  async *stream(
-    method: string,
-    args: readonly unknown[] = [],
-    options: CallOptions = {},
-  ): AsyncIterableIterator<unknown> {
-    await this.ready(options)
-    yield* this.#calls.stream(method, args, options)
   }
 
   /**
@@ -352,24 +258,9 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
     void this.close()
   }
 
-  get #calls(): SourceCalls {
-    const { calls } = this.#source
-    if (!calls)
-      throw new TypeError('This entry of the package can only listen: connect() with that of @serverchannel/client.')
-    return calls
-  }
-
-  #listen(
-    sender: string | undefined,
-    handler: (message: Message) => void,
-    options?: HandlerOptions,
-    given: unknown = handler,
-  ): Off {
-    const left = this.#parts.development?.onListen(sender, given, options)
-    if (sender === undefined) return this.#messages.add(handler, options, left)
-    const listeners = this.#bySender.get(sender) ?? new Listeners<[Message]>()
+  #listen(sender: string, handler: (message: Message) => void, options?: HandlerOptions): Off {
+    const listeners = this.#bySender.get(sender) ?? new Listeners<[Message]>(this.#parts.environment.reportError)
     const off = listeners.add(handler, options, () => {
-      left?.()
       if (listeners.handlers.length === 0) this.#bySender.delete(sender)
     })
     if (listeners.handlers.length > 0) this.#bySender.set(sender, listeners)
@@ -380,27 +271,14 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
     const { recovered, reason } = state
     this.#recovery = { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) }
     this.#cursor.settle(state)
-    this.#keep()
   }
 
   #receive(message: Message): void {
-    const { environment, development } = this.#parts
     const position = typeof message.Position === 'string' ? parsePosition(message.Position) : undefined
     if (position && !this.#cursor.pass(position)) return
-    development?.onMessage(message, (error) => this.#fail(error))
     const forAll = this.#messages.handlers
-    const bySender = this.#bySender.get(message.Header.Sender)
-    if (bySender) callAll(bySender.handlers, environment.reportError, message)
-    callAll(forAll, environment.reportError, message)
-    const event = new MessageEvent('message', { data: message.Body, lastEventId: message.Position ?? '' })
-    this.dispatchEvent(Object.assign(event, { message }))
-    this.#keep()
-  }
-
-  #keep(): void {
-    const { position } = this
-    // Before the server has said whose it is, nobody could tell for whom it may be resumed.
-    if (position && this.#owner) this.#parts.kept?.save(position, this.#owner)
+    this.#bySender.get(message.Header.Sender)?.emit(message)
+    this.#messages.call(forAll, message)
   }
 
   #changeState(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void {
@@ -409,27 +287,16 @@ export class Channel<Contract = unknown> extends Target implements AsyncDisposab
     if (state === 'closed') {
       this.#closedBy = error
       for (const queue of this.#queues) queue.end(error)
-      this.#parts.kept?.close()
     }
     const change = { state, previous, ...(state === 'open' ? recovery : {}), ...(error ? { error } : {}) }
-    this.#emit(this.#states, state, change)
-    this.#dispatch('statechange', change)
+    this.#states.emit(state, change)
   }
 
   /** An end that nobody listens for is not kept quiet. */
   #fail(error: ChannelError): void {
     const { reportError } = this.#parts.environment
     if (error === this.#closedBy && this.#errors.handlers.length === 0) reportError(error)
-    else this.#emit(this.#errors, error)
-    this.#dispatch('error', { error })
-  }
-
-  #dispatch(type: string, detail: object): void {
-    this.dispatchEvent(Object.assign(new Event(type), detail))
-  }
-
-  #emit<Args extends readonly unknown[]>(listeners: Listeners<Args>, ...args: Args): void {
-    listeners.emit(this.#parts.environment.reportError, ...args)
+    else this.#errors.emit(error)
   }
 
   #closedError(): ChannelError {

@@ -30,13 +30,13 @@ export const json: ClientCodec = {
   createReader() {
     let partial = ''
     return function* read(data) {
-      if (typeof data !== 'string') throw new SyntaxError('Binary data came where text was agreed.')
+      if (typeof data !== 'string') throw new SyntaxError('binary data')
       const records = (partial + data).split(RECORD_SEPARATOR)
       partial = records.pop() ?? ''
-      if (partial.length > RECORD_CHARS_MAX) throw new SyntaxError('A record does not end.')
+      if (partial.length > RECORD_CHARS_MAX) throw new SyntaxError('a record does not end')
       for (const record of records) {
         const value: unknown = JSON.parse(record)
-        if (typeof value !== 'object' || value === null) throw new SyntaxError('A record is no JSON object.')
+        if (typeof value !== 'object' || value === null) throw new SyntaxError('a record is no object')
         yield value as HubRecord
       }
     }

@@ -1,11 +1,21 @@
 import { createCalls } from './calls.ts'
-import type { Channel } from './channel.ts'
+import type { Channel as ListeningChannel } from './channel.ts'
+import { type ChannelCalls, createChannelCalls } from './channel-calls.ts'
+import { type ChannelEventTarget, createEventTarget } from './channel-events.ts'
+import { createOnce, type Once } from './channel-once.ts'
 import { createChannel } from './create-channel.ts'
 import { keepPosition } from './kept-position.ts'
 import type { ConnectOptions } from './options.ts'
+import { chooseTransport } from './transport-choice.ts'
 import { longPolling } from './transports/long-polling.ts'
 import { serverSentEvents } from './transports/server-sent-events.ts'
 import { webSocket } from './transports/websocket.ts'
+
+/** The page's end of a server's channel. Made by {@link connect}. */
+export type Channel<Contract = unknown> = ListeningChannel<Contract> &
+  Once<Contract> &
+  ChannelCalls &
+  ChannelEventTarget
 
 /**
  * Opens a channel to the server's hub, in the background: handlers can be added at once, and it stays connected, over
@@ -19,9 +29,12 @@ import { webSocket } from './transports/websocket.ts'
  * channel.on('OrderChanged', (body) => refresh(body))
  */
 export function connect<Contract = unknown>(url = '/msg', options: ConnectOptions<Contract> = {}): Channel<Contract> {
-  return createChannel(url, options, {
-    transports: [webSocket, serverSentEvents, longPolling],
+  const { channel, source } = createChannel(url, options, {
+    chooseTransport: (hub, settings, names) => chooseTransport(transports, names, hub, settings),
     createCalls,
     keepPosition,
   })
+  return Object.assign(channel, createOnce(channel), createChannelCalls(channel, source), createEventTarget(channel))
 }
+
+const transports = [webSocket, serverSentEvents, longPolling]

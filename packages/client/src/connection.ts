@@ -1,11 +1,10 @@
 import type { HubMessage } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 import type { HubRecord } from './codec.ts'
-import type { Sign, Timer } from './environment.ts'
+import type { Timer } from './environment.ts'
 import type { Settings } from './options.ts'
-import { Session } from './session.ts'
-import { TransportChoice } from './transport-choice.ts'
-import type { Verdict } from './transports/transport.ts'
+import { openSession, type Session } from './session.ts'
+import type { TransportChoice, Verdict } from './transports/transport.ts'
 
 /**
  * - `connecting`: not connected yet.
@@ -16,8 +15,8 @@ import type { Verdict } from './transports/transport.ts'
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
 export interface ConnectionListener {
-  /** Asked at each attempt: what the server is told in the url's query. */
-  query(): Readonly<Record<string, string>>
+  /** Asked at each attempt: writes into the url's query what the server is to be told. */
+  prepare(url: URL): void
   /** The server is there. Not open yet: whoever listens says so with `caughtUp()`. */
   onHandshake(): void
   onRecord(record: HubRecord): void
@@ -52,134 +51,86 @@ type Passed =
   | `catching-up ${'authorized' | 'shaken'}`
   | `open ${'due' | 'authorized' | 'shaken'}`
 
-/** Keeps one session at a time going, for ever, until it is closed or refused. */
-export class Connection {
-  readonly #hub: URL
-  readonly #settings: Settings
-  readonly #listener: ConnectionListener
-  readonly #choice: TransportChoice
-  readonly #stopSigns: () => void
-  #phase: Phase = 'waiting'
-  #hasOpened = false
-  #failures = 0
-  #accessToken: string | undefined
-  #session: Session | undefined
-  #heardAt: number | undefined
-  #timer: Timer | undefined
-  #gone: Promise<void> | undefined
-  /** Numbers the attempts, so that a token that comes late is not taken for a later one's. */
-  #attempt = 0
-
-  constructor(hub: URL, settings: Settings, listener: ConnectionListener) {
-    const { environment, transports } = settings
-    this.#hub = hub
-    this.#settings = settings
-    this.#listener = listener
-    this.#choice = new TransportChoice(transports, environment, `serverchannel ${hub.origin}${hub.pathname} transport`)
-    this.#stopSigns = environment.onSign((sign) => this.#onSign(sign))
-    void this.#authorize()
-  }
-
-  get state(): ConnectionState {
-    if (this.#phase === 'open' || this.#phase === 'closed') return this.#phase
-    return this.#hasOpened ? 'reconnecting' : 'connecting'
-  }
-
+/** A connection that is made again and again. */
+export interface Connection {
+  readonly state: ConnectionState
   /** When the server last said anything. */
-  get heardAt(): number | undefined {
-    return this.#session?.heardAt ?? this.#heardAt
-  }
-
+  readonly heardAt: number | undefined
   /** Tries at once where it waits, and looks whether a connection that seems open still is. */
-  wake(): void {
-    this.#step('wake')
-  }
-
+  wake(): void
   /** The server stated the position: all that was missed has come, or won't. */
-  caughtUp(): void {
-    this.#step('caught-up')
-  }
-
+  caughtUp(): void
   /** A message with a position came: such a server will also state the position, however much it has to send before. */
-  keepCatchingUp(): void {
-    if (this.#phase === 'catching-up') this.#setTimer(CATCH_UP_GRACE_MS)
-  }
-
+  keepCatchingUp(): void
   /** @throws ChannelError `connection_lost` where it is not connected. */
-  send(message: HubMessage): void {
-    if (this.#phase !== 'open' && this.#phase !== 'catching-up') {
-      throw new ChannelError('connection_lost', 'There is no connection at the moment.')
-    }
-    this.#session?.send(message)
-  }
-
+  send(message: HubMessage): void
   /** Resolves when the transport is gone. Idempotent. */
-  async close(): Promise<void> {
-    this.#step('close')
-    await this.#gone
-  }
+  close(): Promise<void>
+}
 
-  #onSign(sign: Sign): void {
-    switch (sign) {
-      case 'online':
-        this.#choice.anotherNetwork()
-        this.wake()
-        return
-      case 'visible':
-      case 'thawed':
-        this.wake()
-        return
-      case 'frozen':
-        this.#step('freeze')
-        return
-      case 'hidden':
-        return
-      default:
-        sign satisfies never
-    }
-  }
+/** Keeps one session at a time going, for ever, until it is closed or refused. */
+export function openConnection(
+  hub: URL,
+  settings: Settings,
+  choice: TransportChoice,
+  listener: ConnectionListener,
+): Connection {
+  const { environment, reconnectDelayMs, reconnectDelayMsMax } = settings
+  let phase = 'waiting' as Phase
+  let hasOpened = false
+  let failures = 0
+  let accessToken: string | undefined
+  let session: Session | undefined
+  let heardAt: number | undefined
+  let timer: Timer | undefined
+  let gone: Promise<void> | undefined
+  /** Numbers the attempts, so that a token that comes late is not taken for a later one's. */
+  let attempts = 0
 
-  #step(happening: Happening, error?: ChannelError, verdict?: Verdict): void {
-    const step = `${this.#phase} ${happening}` as const
-    switch (step) {
+  const step = (happening: Happening, error?: ChannelError, verdict?: Verdict): void => {
+    const taken = `${phase} ${happening}` as const
+    switch (taken) {
       case 'waiting wake':
         // Old failures say nothing about a network that is back.
-        this.#failures = 0
-        void this.#authorize()
+        failures = 0
+        void authorize()
         return
       case 'waiting due':
-        void this.#authorize()
+        void authorize()
         return
       case 'authorizing authorized':
-        this.#open()
+        open()
         return
       case 'shaking shaken':
-        this.#phase = 'catching-up'
-        this.#choice.worked()
-        this.#setTimer(CATCH_UP_GRACE_MS)
-        this.#listener.onHandshake()
+        phase = 'catching-up'
+        choice.worked()
+        setTimer(CATCH_UP_GRACE_MS)
+        listener.onHandshake()
         return
       case 'catching-up due':
       case 'catching-up caught-up':
-        this.#enter('open')
+        enter('open')
         return
       case 'shaking wake':
       case 'catching-up wake':
       case 'open wake':
-        this.#session?.check()
+        session?.check()
         return
       case 'open lost':
         // A server whose data can't be read is not asked again and again for the same.
-        if (error?.code !== 'protocol_broken') this.#failures = 0
-        this.#wait(error)
+        if (error?.code !== 'protocol_broken') failures = 0
+        wait(error)
         return
       case 'shaking lost':
-        if (this.#choice.failed(verdict)) this.#fallBack(error)
-        else this.#wait(error)
+        if (choice.failed(verdict)) {
+          // Nobody waits: it is not the server that failed.
+          void authorize()
+          if (error) listener.onError(error)
+        } else wait(error)
         return
       case 'authorizing lost':
       case 'catching-up lost':
-        this.#wait(error)
+        wait(error)
         return
       // A page with an open connection is not kept by browsers; one that is frozen could not answer on it.
       case 'waiting freeze':
@@ -187,97 +138,123 @@ export class Connection {
       case 'shaking freeze':
       case 'catching-up freeze':
       case 'open freeze':
-        void this.#session?.close()
-        this.#leave()
-        this.#timer?.stop()
-        this.#enter('waiting')
+        void session?.close()
+        enter('waiting')
         return
       case 'waiting close':
       case 'authorizing close':
       case 'shaking close':
       case 'catching-up close':
       case 'open close':
-        this.#gone = this.#session?.close()
-        this.#enter('closed')
+        gone = session?.close()
+        enter('closed')
         return
       case 'shaking refused':
       case 'catching-up refused':
       case 'open refused':
-        this.#enter('closed', error)
+        enter('closed', error)
         return
       default:
-        step satisfies Passed
+        taken satisfies Passed
     }
   }
 
   /** Always ends in a later turn, so that who connects can add handlers before anything happens. */
-  async #authorize(): Promise<void> {
-    const attempt = ++this.#attempt
-    this.#timer?.stop()
-    this.#phase = 'authorizing'
+  const authorize = async (): Promise<void> => {
+    const attempt = ++attempts
+    leave()
+    phase = 'authorizing'
     await Promise.resolve()
-    const { accessToken } = this.#settings
     let failure: ChannelError | undefined
     try {
-      this.#accessToken = typeof accessToken === 'function' ? await accessToken() : accessToken
+      accessToken = typeof settings.accessToken === 'function' ? await settings.accessToken() : settings.accessToken
     } catch (cause) {
       failure = new ChannelError('access_token_failed', 'There is no access token.', { cause })
     }
-    if (attempt === this.#attempt) this.#step(failure ? 'lost' : 'authorized', failure)
+    if (attempt === attempts) step(failure ? 'lost' : 'authorized', failure)
   }
 
-  #open(): void {
-    this.#phase = 'shaking'
-    const { codec, WebSocket, fetch } = this.#settings
-    const url = new URL(this.#hub)
-    for (const [name, value] of Object.entries(this.#listener.query())) url.searchParams.set(name, value)
+  const open = (): void => {
+    phase = 'shaking'
+    const url = new URL(hub)
+    listener.prepare(url)
     try {
-      const attempt = { url, accessToken: this.#accessToken, codec, WebSocket, fetch }
-      this.#session = new Session(this.#choice.next(), attempt, this.#settings, {
-        onHandshake: () => this.#step('shaken'),
-        onRecord: (record) => this.#listener.onRecord(record),
-        onEnd: (error, isFinal, verdict) => this.#step(isFinal ? 'refused' : 'lost', error, verdict),
+      session = openSession(choice.next(), { ...settings, url, accessToken }, settings, {
+        onHandshake: () => step('shaken'),
+        onRecord: listener.onRecord,
+        onEnd: (error, isFinal, verdict) => step(isFinal ? 'refused' : 'lost', error, verdict),
       })
     } catch (cause) {
-      this.#step('lost', new ChannelError('connection_failed', 'The transport could not be made.', { cause }))
+      step('lost', new ChannelError('connection_failed', 'There is no transport.', { cause }))
     }
   }
 
-  /** Nobody waits: it is not the server that failed. */
-  #fallBack(error: ChannelError | undefined): void {
-    this.#leave()
-    void this.#authorize()
-    if (error) this.#listener.onError(error)
-  }
-
   /** Full jitter: a random part of a ceiling that doubles, so that many clients don't come back at the same moment. */
-  #wait(error: ChannelError | undefined): void {
-    const { environment, reconnectDelayMs, reconnectDelayMsMax } = this.#settings
-    const ceilingMs = Math.min(reconnectDelayMsMax, reconnectDelayMs * 2 ** this.#failures)
-    this.#failures++
-    this.#setTimer(environment.random() * ceilingMs)
-    this.#leave()
-    this.#enter('waiting', error)
+  const wait = (error: ChannelError | undefined): void => {
+    const ceilingMs = Math.min(reconnectDelayMsMax, reconnectDelayMs * 2 ** failures)
+    failures++
+    leave()
+    setTimer(environment.random() * ceilingMs)
+    enter('waiting', error)
   }
 
-  #leave(): void {
-    this.#heardAt = this.heardAt
-    this.#session = undefined
+  const leave = (): void => {
+    heardAt = session?.heardAt() ?? heardAt
+    session = undefined
+    timer?.stop()
   }
 
-  #enter(phase: 'waiting' | 'open' | 'closed', error?: ChannelError): void {
-    const previous = this.state
-    if (phase !== 'waiting') this.#timer?.stop()
-    if (phase === 'closed') this.#stopSigns()
-    this.#phase = phase
-    this.#hasOpened ||= phase === 'open'
-    const { state } = this
-    if (state !== previous) this.#listener.onStateChange(state, previous, error)
-    if (error) this.#listener.onError(error)
+  const enter = (next: 'waiting' | 'open' | 'closed', error?: ChannelError): void => {
+    const previous = state()
+    if (!error) timer?.stop()
+    if (next === 'closed') {
+      timer?.stop()
+      stopSigns()
+    }
+    phase = next
+    hasOpened ||= next === 'open'
+    const now = state()
+    if (now !== previous) listener.onStateChange(now, previous, error)
+    if (error) listener.onError(error)
   }
 
-  #setTimer(delayMs: number): void {
-    this.#timer?.stop()
-    this.#timer = this.#settings.environment.after(delayMs, () => this.#step('due'))
+  const setTimer = (delayMs: number): void => {
+    timer?.stop()
+    timer = environment.after(delayMs, () => step('due'))
+  }
+
+  const state = (): ConnectionState => {
+    if (phase === 'open' || phase === 'closed') return phase
+    return hasOpened ? 'reconnecting' : 'connecting'
+  }
+
+  const stopSigns = environment.onSign((sign) => {
+    if (sign === 'online') choice.anotherNetwork()
+    if (sign === 'frozen') step('freeze')
+    else if (sign !== 'hidden') step('wake')
+  })
+  void authorize()
+  return {
+    get state() {
+      return state()
+    },
+    get heardAt() {
+      return session?.heardAt() ?? heardAt
+    },
+    wake: () => step('wake'),
+    caughtUp: () => step('caught-up'),
+    keepCatchingUp() {
+      if (phase === 'catching-up') setTimer(CATCH_UP_GRACE_MS)
+    },
+    send(message) {
+      if (phase !== 'open' && phase !== 'catching-up') {
+        throw new ChannelError('connection_lost', 'There is no connection at the moment.')
+      }
+      session?.send(message)
+    },
+    async close() {
+      step('close')
+      await gone
+    },
   }
 }

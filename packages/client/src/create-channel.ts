@@ -2,23 +2,26 @@ import { Channel } from './channel.ts'
 import { openConnectionSource } from './connection-source.ts'
 import { resolveHubUrl } from './hub-url.ts'
 import { type ConnectOptions, createSettings, type Parts } from './options.ts'
+import type { MessageSource, OpenSource } from './source.ts'
 
-/** A channel over a connection of this page's own. */
+/** A channel over a connection of this page's own, and that connection. */
 export function createChannel<Contract>(
   url: string,
   options: ConnectOptions<Contract>,
-  parts: Parts,
-): Channel<Contract> {
-  const { position, development, messages, keepPosition: area = 'tab' } = options
-  const settings = createSettings(options, parts)
+  { chooseTransport, createCalls, keepPosition }: Parts,
+): { readonly channel: Channel<Contract>; readonly source: MessageSource } {
+  const { position, development, messages, keepPosition: area = 'tab', transports } = options
+  const settings = createSettings(options)
   const { environment } = settings
   const hub = resolveHubUrl(url)
-  development?.onConnect(messages)
-  return new Channel({
-    openSource: (listener) => openConnectionSource(hub, settings, listener),
+  const choice = chooseTransport(hub, settings, transports)
+  const kept = area ? keepPosition?.(hub, area, environment) : undefined
+  const open: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const channel = new Channel<Contract>({
+    openSource: kept?.keep(open) ?? open,
     environment,
-    position: position || undefined,
-    kept: (area && parts.keepPosition?.(hub, area, environment)) || undefined,
-    development,
+    position: position || kept?.position,
   })
+  development?.watch(channel, messages)
+  return { channel, source: channel.source }
 }

@@ -23,7 +23,7 @@ export interface Environment {
   /** Whether nobody looks at the page. */
   readonly isHidden: () => boolean
   /** What outlives the page: of this tab, or of the whole browser. Undefined where nothing does. */
-  readonly kept: (area: 'tab' | 'browser') => KeptValues | undefined
+  readonly kept?: (area: 'tab' | 'browser') => KeptValues | undefined
 }
 
 /** A call that is to come. */
@@ -34,16 +34,7 @@ export interface Timer {
 
 /** The surroundings of a page, a worker or a Node program, with what is given in their place. */
 export function createEnvironment(given: Partial<Environment> = {}): Environment {
-  return {
-    now: () => Date.now(),
-    after,
-    random: () => Math.random(),
-    reportError: report,
-    onSign,
-    isHidden,
-    kept,
-    ...given,
-  }
+  return { now: Date.now, after, random: Math.random, reportError: report, onSign, isHidden, ...given }
 }
 
 function after(delayMs: number, run: () => void): Timer {
@@ -76,8 +67,8 @@ function onSign(listener: (sign: Sign) => void): () => void {
   return () => stopping.abort()
 }
 
-/** To name them throws where the page may not use them; Node warns of its own. */
-function kept(area: 'tab' | 'browser'): KeptValues | undefined {
+/** What there is where an environment says nothing of it. To name them throws where the page may not use them; Node warns of its own. */
+export function kept(area: 'tab' | 'browser'): KeptValues | undefined {
   if (typeof document !== 'object') return undefined
   try {
     return area === 'tab' ? sessionStorage : localStorage

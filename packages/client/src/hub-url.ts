@@ -5,15 +5,15 @@
  */
 export function resolveHubUrl(url: string): URL {
   const page = typeof location === 'object' ? location.href : undefined
-  let hub: URL
+  let hub: URL | undefined
   try {
-    hub = new URL(url, page)
-  } catch (cause) {
-    const hint = page ? '' : ' Outside of a page it has to be whole, such as "http://127.0.0.1:8080/msg".'
-    throw new TypeError(`'${url}' is not a url.${hint}`, { cause })
+    hub = new URL(url.replace(/^ws(s?:)/, 'http$1'), page)
+  } catch {
+    // Said below.
   }
-  hub.protocol = hub.protocol.replace(/^ws/, 'http')
-  if (!hub.protocol.startsWith('http')) throw new TypeError(`'${url}' is not an http or ws url.`)
+  if (!hub?.protocol.startsWith('http')) {
+    throw new TypeError(`'${url}' is not a url of http or ws, such as "http://127.0.0.1:8080/msg".`)
+  }
   // The WebSocket constructor refuses a url with a fragment.
   hub.hash = ''
   return hub

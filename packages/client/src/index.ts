@@ -9,11 +9,12 @@ export {
   type MessageOrigin,
   type SenderOf,
 } from '@serverchannel/protocol'
-export type { Channel, Lag, MessagesOptions, SendOptions } from './channel.ts'
+export type { Channel as ListeningChannel, Lag, MessagesOptions } from './channel.ts'
+export type { ChannelCalls, SendOptions } from './channel-calls.ts'
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
 export type { ChannelEvents, ChannelEventTarget, StateChange } from './channel-events.ts'
 export type { ClientCodec, HubRecord } from './codec.ts'
-export { connect } from './connect.ts'
+export { type Channel, connect } from './connect.ts'
 export type { ConnectionState } from './connection.ts'
 export type { Gap } from './cursor.ts'
 export type { Development } from './development.ts'

@@ -16,7 +16,12 @@ export type Off = (() => void) & Disposable
 
 /** The handlers of one thing that happens. A round of calls takes them as they are when it begins. */
 export class Listeners<Args extends readonly unknown[]> {
+  readonly #reportError: (error: unknown) => void
   #handlers: ReadonlyArray<(...args: Args) => void> = []
+
+  constructor(reportError: (error: unknown) => void) {
+    this.#reportError = reportError
+  }
 
   /** Those to be called now. Never changed in place. */
   get handlers(): ReadonlyArray<(...args: Args) => void> {
@@ -44,21 +49,18 @@ export class Listeners<Args extends readonly unknown[]> {
   }
 
   /** Calls each; what one throws is reported and hinders no other. */
-  emit(reportError: (error: unknown) => void, ...args: Args): void {
-    callAll(this.#handlers, reportError, ...args)
+  emit(...args: Args): void {
+    this.call(this.#handlers, ...args)
   }
-}
 
-export function callAll<Args extends readonly unknown[]>(
-  handlers: ReadonlyArray<(...args: Args) => void>,
-  reportError: (error: unknown) => void,
-  ...args: Args
-): void {
-  for (const handler of handlers) {
-    try {
-      handler(...args)
-    } catch (error) {
-      reportError(error)
+  /** The same with handlers that were looked up before. */
+  call(handlers: ReadonlyArray<(...args: Args) => void>, ...args: Args): void {
+    for (const handler of handlers) {
+      try {
+        handler(...args)
+      } catch (error) {
+        this.#reportError(error)
+      }
     }
   }
 }

@@ -4,7 +4,7 @@ import { type ClientCodec, json } from './codec.ts'
 import type { Development } from './development.ts'
 import { createEnvironment, type Environment } from './environment.ts'
 import type { keepPosition } from './kept-position.ts'
-import type { TransportKinds, TransportName } from './transports/transport.ts'
+import type { TransportChoice, TransportName } from './transports/transport.ts'
 import type { WebSocketConstructor } from './transports/websocket.ts'
 
 /** How to connect to a hub of any kind. All of it may be left out. */
@@ -67,75 +67,55 @@ export interface ConnectOptions<Contract = unknown> extends ConnectionOptions {
 
 /** What an entry of the package is made of: what it leaves out costs nothing. */
 export interface Parts {
-  readonly transports: TransportKinds
+  /** Which transport an attempt is made with. @throws TypeError where none is left */
+  readonly chooseTransport: (hub: URL, settings: Settings, names: readonly TransportName[] | undefined) => TransportChoice
   readonly createCalls?: typeof createCalls | undefined
   readonly keepPosition?: typeof keepPosition | undefined
 }
 
+/** Milliseconds, each a number above 0. */
+const durations = {
+  reconnectDelayMs: 300,
+  reconnectDelayMsMax: 30_000,
+  serverTimeoutMs: 30_000,
+  keepAliveIntervalMs: 15_000,
+  handshakeTimeoutMs: 15_000,
+  hiddenIntervalMs: 10_000,
+}
+
 /** How to connect, checked and complete. */
-export interface Settings {
+export interface Settings extends Readonly<Record<keyof typeof durations, number>> {
   readonly accessToken: string | (() => string | Promise<string>) | undefined
   readonly codec: ClientCodec
-  readonly transports: TransportKinds
-  readonly createCalls: typeof createCalls | undefined
+  readonly position: string | undefined
   readonly WebSocket: WebSocketConstructor | undefined
-  readonly fetch: typeof fetch
-  readonly reconnectDelayMs: number
-  readonly reconnectDelayMsMax: number
-  readonly serverTimeoutMs: number
-  readonly keepAliveIntervalMs: number
-  readonly handshakeTimeoutMs: number
-  /** Undefined: everything at once, hidden or not. */
-  readonly hiddenIntervalMs: number | undefined
+  readonly fetch: typeof fetch | undefined
   readonly environment: Environment
 }
 
 /** @throws TypeError where an option is none. */
-export function createSettings(options: ConnectOptions, parts: Parts): Settings {
-  const { position, codec = json, WebSocket = globalThis.WebSocket, whenHidden } = options
+export function createSettings(options: ConnectOptions): Settings {
+  const { position, codec = json, accessToken, WebSocket = globalThis.WebSocket } = options
   if (position && !parsePosition(position)) {
-    throw new TypeError(`'${position}' is not a position. One looks like 'epoch:42'; see channel.position.`)
+    throw new TypeError(`'${position}' is not a position such as 'epoch:42'.`)
   }
-  const hiddenIntervalMs = milliseconds(options, 'hiddenIntervalMs', 10_000)
   return {
-    accessToken: options.accessToken,
+    ...durationsOf(options),
+    accessToken,
+    position,
     codec,
-    transports: chooseTransports(options.transports, codec, WebSocket, parts.transports),
-    createCalls: parts.createCalls,
     WebSocket,
-    fetch: options.fetch ?? ((...request) => globalThis.fetch(...request)),
-    reconnectDelayMs: milliseconds(options, 'reconnectDelayMs', 300),
-    reconnectDelayMsMax: milliseconds(options, 'reconnectDelayMsMax', 30_000),
-    serverTimeoutMs: milliseconds(options, 'serverTimeoutMs', 30_000),
-    keepAliveIntervalMs: milliseconds(options, 'keepAliveIntervalMs', 15_000),
-    handshakeTimeoutMs: milliseconds(options, 'handshakeTimeoutMs', 15_000),
-    hiddenIntervalMs: whenHidden === 'latest' ? hiddenIntervalMs : undefined,
+    fetch: options.fetch,
     environment: createEnvironment(options.environment),
   }
 }
 
-type Duration = Extract<keyof ConnectOptions, `${string}Ms` | `${string}MsMax`>
-
-function milliseconds(options: ConnectOptions, name: Duration, preset: number): number {
-  const value = options[name] ?? preset
-  if (!(value > 0 && value < Infinity)) throw new TypeError(`${name} needs to be a number above 0; it is ${value}.`)
-  return value
-}
-
-/** Those that were asked for and can carry the codec. */
-function chooseTransports(
-  names: readonly TransportName[] | undefined,
-  codec: ClientCodec,
-  WebSocket: WebSocketConstructor | undefined,
-  kinds: TransportKinds,
-): TransportKinds {
-  const [first, ...others] = (names ?? kinds.map(({ name }) => name))
-    .flatMap((name) => kinds.filter((kind) => kind.name === name))
-    .filter(({ name, isTextOnly }) => !(isTextOnly && codec.isBinary) && (name !== 'websocket' || WebSocket))
-  if (!first) {
-    throw new TypeError(
-      'No transport is left. Without a global WebSocket pass one as `options.WebSocket`, such as that of "ws".',
-    )
+function durationsOf(options: ConnectOptions): typeof durations {
+  const found = { ...durations }
+  for (const name of Object.keys(durations) as Array<keyof typeof durations>) {
+    const value = options[name] ?? durations[name]
+    if (!(value > 0 && value < Infinity)) throw new TypeError(`${name} needs to be a number above 0; it is ${value}.`)
+    found[name] = value
   }
-  return [first, ...others]
+  return found
 }

@@ -44,11 +44,11 @@ export interface MessageSource {
 /** Told by a source; in fact a channel. */
 export interface SourceListener {
   /** Asked at each connection: where to go on from, `epoch:offset`; undefined: from now on. */
-  readonly position: string | undefined
-  /** Whose the position is, as {@link SourceListener.onOwner} said; undefined where nobody is to be told. */
-  readonly owner: string | undefined
+  position(): string | undefined
+  /** Whose the position is, as {@link SourceListener.onOwner} said; empty: not known yet. Left out: it is not asked. */
+  owner?(): string
   /** The server says whose positions this connection's are, before anything else. See `CHANNEL_OWNER_TARGET`. */
-  onOwner(owner: string): void
+  onOwner?(owner: string): void
   /** A message, with its position where the server has such. */
   onMessage(message: Message): void
   /** From here on everything comes; and what became of what was missed. */

@@ -1,5 +1,6 @@
-import type { Environment } from './environment.ts'
-import type { TransportKind, TransportKinds, Verdict } from './transports/transport.ts'
+import { type Environment, type KeptValues, kept } from './environment.ts'
+import type { Settings } from './options.ts'
+import type { TransportChoice, TransportKind, TransportName, Verdict } from './transports/transport.ts'
 
 /** For so long a browser does without the transport that did not pass. */
 const AVOIDED_MS = 5 * 60_000
@@ -7,11 +8,29 @@ const AVOIDED_MS = 5 * 60_000
 const FAILURES_MAX = 3
 
 /**
+ * Chooses among those that were asked for and can carry the codec.
+ *
+ * @throws TypeError where none is left
+ */
+export function chooseTransport(
+  kinds: readonly TransportKind[],
+  names: readonly TransportName[] | undefined,
+  hub: URL,
+  { codec, WebSocket, environment }: Settings,
+): TransportChoice {
+  const [first, ...others] = (names ?? kinds.map(({ name }) => name))
+    .flatMap((name) => kinds.filter((kind) => kind.name === name))
+    .filter(({ name, isTextOnly }) => !(isTextOnly && codec.isBinary) && (name !== 'websocket' || WebSocket))
+  if (!first) throw new TypeError('No transport is left; without a global WebSocket pass one as `options.WebSocket`.')
+  return new FirstThatPasses([first, ...others], environment, `serverchannel ${hub.origin}${hub.pathname} transport`)
+}
+
+/**
  * Which transport the next attempt is made with: the first that passes. The choice is remembered for five minutes, for
  * the browser's other pages and later ones too, unless the network becomes another one.
  */
-export class TransportChoice {
-  readonly #kinds: TransportKinds
+class FirstThatPasses implements TransportChoice {
+  readonly #kinds: readonly [TransportKind, ...TransportKind[]]
   readonly #environment: Environment
   readonly #key: string
   #index = 0
@@ -22,12 +41,12 @@ export class TransportChoice {
   #avoidedUntil = 0
 
   /** @param key what the choice is remembered under */
-  constructor(kinds: TransportKinds, environment: Environment, key: string) {
+  constructor(kinds: readonly [TransportKind, ...TransportKind[]], environment: Environment, key: string) {
     this.#kinds = kinds
     this.#environment = environment
     this.#key = key
     if (kinds.length < 2) return
-    const [name, until] = (environment.kept('browser')?.getItem(key) ?? '').split(' ')
+    const [name, until] = (this.#kept()?.getItem(key) ?? '').split(' ')
     const index = kinds.findIndex((kind) => kind.name === name)
     const aheadMs = Number(until) - environment.now()
     // A clock that was set back would have it avoided for ever.
@@ -37,13 +56,11 @@ export class TransportChoice {
     }
   }
 
-  /** Of the next attempt. */
   next(): TransportKind {
     if (this.#working > 0 && this.#environment.now() >= this.#avoidedUntil) this.anotherNetwork()
     return this.#kinds[this.#index] ?? this.#kinds[0]
   }
 
-  /** It carries a connection. */
   worked(): void {
     const { name } = this.#kinds[this.#index] ?? {}
     this.#failures = 0
@@ -52,7 +69,7 @@ export class TransportChoice {
     if (this.#kinds.length < 2) return
     if (this.#index > 0) this.#avoidedUntil = this.#environment.now() + AVOIDED_MS
     try {
-      const kept = this.#environment.kept('browser')
+      const kept = this.#kept()
       if (this.#index > 0) kept?.setItem(this.#key, `${name} ${this.#avoidedUntil}`)
       else kept?.removeItem(this.#key)
     } catch {
@@ -60,7 +77,6 @@ export class TransportChoice {
     }
   }
 
-  /** An attempt failed. Returns whether there is another transport to be tried at once. */
   failed(verdict: Verdict): boolean {
     this.#failures++
     if (!verdict && (this.#working !== this.#index || this.#failures >= FAILURES_MAX)) {
@@ -75,9 +91,12 @@ export class TransportChoice {
     return false
   }
 
-  /** What did not pass may pass here. */
   anotherNetwork(): void {
     this.#index = 0
     this.#working = -1
+  }
+
+  #kept(): KeptValues | undefined {
+    return (this.#environment.kept ?? kept)('browser')
   }
 }

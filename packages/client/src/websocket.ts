@@ -1,13 +1,13 @@
-import type { Channel as WholeChannel } from './channel.ts'
-import { createChannel } from './create-channel.ts'
-import type { ConnectOptions } from './options.ts'
+import { Channel } from './channel.ts'
+import { openConnectionSource } from './connection-source.ts'
+import { resolveHubUrl } from './hub-url.ts'
+import { type ConnectOptions, createSettings } from './options.ts'
+import type { TransportChoice } from './transports/transport.ts'
 import { webSocket } from './transports/websocket.ts'
 
 export type { Message, MessageHeader } from '@serverchannel/protocol'
+export type { Channel } from './channel.ts'
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
-
-/** A channel that only listens. */
-export type Channel<Contract = unknown> = Omit<WholeChannel<Contract>, 'invoke' | 'sendMessage' | 'stream'>
 
 /**
  * The small `connect`: over WebSockets only, for pages that only listen. All else is as in `@serverchannel/client`, but that
@@ -21,7 +21,16 @@ export type Channel<Contract = unknown> = Omit<WholeChannel<Contract>, 'invoke' 
  */
 export function connect<Contract = unknown>(
   url = '/msg',
-  options: Omit<ConnectOptions<Contract>, 'transports' | 'keepPosition'> = {},
+  options: Omit<ConnectOptions<Contract>, 'transports' | 'keepPosition' | 'whenHidden' | 'development'> = {},
 ): Channel<Contract> {
-  return createChannel(url, options, { transports: [webSocket] })
+  const settings = createSettings(options)
+  const hub = resolveHubUrl(url)
+  const { environment, position } = settings
+  return new Channel({
+    openSource: (listener) => openConnectionSource(hub, settings, { choice }, listener),
+    environment,
+    position,
+  })
 }
+
+const choice: TransportChoice = { next: () => webSocket, worked() {}, failed: () => false, anotherNetwork() {} }

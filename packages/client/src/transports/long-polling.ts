@@ -1,10 +1,13 @@
 import { openRequests } from './requests.ts'
 import type { TransportKind } from './transport.ts'
 
+/** A poll is answered after 90 s, data or not. */
+const POLL_TIMEOUT_MS = 100_000
+
 /** What comes from the server answers a request that waits for it. Source: SIGNALR 2.6. */
 export const longPolling: TransportKind = {
   name: 'long-polling',
-  hasPings: false,
+  silenceMs: POLL_TIMEOUT_MS,
   isTextOnly: false,
   open: (attempt, listener) =>
     openRequests(attempt, listener, 'LongPolling', true, async (ask) => {

@@ -4,7 +4,6 @@ import type { TransportKind } from './transport.ts'
 /** What comes from the server is one endless response. Source: SIGNALR 2.5. */
 export const serverSentEvents: TransportKind = {
   name: 'server-sent-events',
-  hasPings: true,
   isTextOnly: true,
   open: (attempt, listener) =>
     openRequests(attempt, listener, 'ServerSentEvents', false, async (ask) => {

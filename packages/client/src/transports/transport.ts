@@ -10,7 +10,7 @@ export interface Attempt {
   readonly accessToken: string | undefined
   readonly codec: ClientCodec
   readonly WebSocket: WebSocketConstructor | undefined
-  readonly fetch: typeof fetch
+  readonly fetch: typeof fetch | undefined
 }
 
 /**
@@ -38,12 +38,21 @@ export interface Transport {
 /** A way to carry connections. */
 export interface TransportKind {
   readonly name: TransportName
-  /** Whether both ends say on it that they live. Not while polling: polls do. */
-  readonly hasPings: boolean
+  /** Where nobody says on it that he lives: how long a server that lives may say nothing, in milliseconds. */
+  readonly silenceMs?: number
   readonly isTextOnly: boolean
   /** @throws what the browser throws where such a thing can't be made */
   readonly open: (attempt: Attempt, listener: TransportListener) => Transport
 }
 
-/** In the order in which they are tried. */
-export type TransportKinds = readonly [TransportKind, ...TransportKind[]]
+/** Which transport an attempt is made with. */
+export interface TransportChoice {
+  /** Of the next attempt. */
+  next(): TransportKind
+  /** It carries a connection. */
+  worked(): void
+  /** An attempt failed. Returns whether there is another transport to be tried at once. */
+  failed(verdict: Verdict): boolean
+  /** What did not pass may pass now. */
+  anotherNetwork(): void
+}

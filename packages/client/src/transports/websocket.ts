@@ -12,7 +12,7 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (url: string) => WebSocketLike
 
 /** One socket, without a negotiation before it: the shortest way. */
-export const webSocket: TransportKind = { name: 'websocket', hasPings: true, isTextOnly: false, open }
+export const webSocket: TransportKind = { name: 'websocket', isTextOnly: false, open }
 
 function open({ url, accessToken, WebSocket }: Attempt, listener: TransportListener): Transport {
   if (!WebSocket) throw new TypeError('There is no global WebSocket here; pass one as `options.WebSocket`.')

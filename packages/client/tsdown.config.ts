@@ -7,13 +7,19 @@ const common = {
   dts: false,
   platform: 'browser',
   target: 'es2022',
-  deps: { alwaysBundle: ['@serverchannel/protocol'] },
+  deps: { alwaysBundle: [/^@serverchannel\/protocol/, '@msgpack/msgpack'] },
 } satisfies UserConfig
 
 export default defineConfig([
   {
     ...common,
-    entry: { index: 'src/index.ts', terrasoft: 'src/terrasoft.ts' },
+    entry: {
+      index: 'src/index.ts',
+      websocket: 'src/websocket.ts',
+      messagepack: 'src/messagepack.ts',
+      development: 'src/development.ts',
+      terrasoft: 'src/terrasoft.ts',
+    },
     format: 'esm',
     hash: false,
     sourcemap: true,

@@ -45,7 +45,7 @@ export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'i
 }
 
 /** A post whose body is by the contract. */
-export type PostOf<Contract, Sender extends string> = Post & {
+export type PostOf<Contract, Sender extends string> = Omit<Post, 'sender' | 'body'> & {
   readonly sender: Sender
   readonly body?: BodyOf<Contract, Sender> | undefined
 }

@@ -3,7 +3,6 @@ import type { Channel } from '../channel/channel.ts'
 import { Chunk, toBytes } from '../channel/chunk.ts'
 import type { CallMessage, Hub, HubSession } from './hub.ts'
 import type { HubPeer } from './hub-peer.ts'
-import { claimedOwner, positionOwner } from './position-owner.ts'
 
 /** The channel's own hub: a client that has shaken hands gets the channel's messages, and can call its methods. */
 export class ChannelHub implements Hub {
@@ -30,11 +29,7 @@ class ChannelSession implements HubSession {
   #calls: HubSession | undefined
 
   constructor(peer: HubPeer, channel: Channel, methods: Hub) {
-    const { id, identity, codec, request } = peer
-    const claimed = claimedOwner(request.url)
-    const owner = claimed === undefined ? undefined : positionOwner(identity.user)
-    // Where somebody else was is no place to go on from.
-    const position = claimed && claimed !== owner ? null : peer.position
+    const { id, identity, codec, position, owner } = peer
     this.#peer = peer
     this.#channel = channel
     this.#methods = methods

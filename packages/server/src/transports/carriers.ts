@@ -34,6 +34,8 @@ export interface Arrival {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  /** Whose it is, for a client that asks. */
+  readonly owner?: string
   readonly seat: Seat
   readonly request: IncomingMessage
   /** Where the client negotiated. */
@@ -111,7 +113,7 @@ export class Carriers {
 
   #start(
     transport: Transport,
-    { id, identity, position, seat, request, http }: Arrival,
+    { id, identity, position, owner, seat, request, http }: Arrival,
     serve: (init: ServedConnectionInit) => ServedConnection,
   ): ServedConnection {
     const { roster, keepsRequest } = this.#parts
@@ -119,6 +121,7 @@ export class Carriers {
       id,
       identity,
       position,
+      ...(owner === undefined ? {} : { owner }),
       transport,
       isStateful: http?.isStateful === true && transport.name === 'WebSockets',
       request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],

@@ -1,4 +1,4 @@
-// What only a real browser can show of the page's client: reloads, its network, its storage, its sleep.
+// What only a real browser can show of the page's client: reloads, its network, its storage.
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { launchBrowser } from '../support/browser.ts'
@@ -155,17 +155,6 @@ describe('a browser', () => {
     await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))
     await expect.poll(got, WAIT).toEqual([1])
     expect(await told()).toEqual(['open', 'reconnecting', 'open true'])
-  })
-
-  it('that has put a page to sleep and wakes it has it go on, with what it missed', async () => {
-    await open(NEVER)
-    const driver = await window.newCDPSession(page)
-    await driver.send('Page.setWebLifecycleState', { state: 'frozen' })
-    server.cut()
-    await server.channel.postMessageToAll('Number', 1)
-    await driver.send('Page.setWebLifecycleState', { state: 'active' })
-    await expect.poll(got, WAIT).toEqual([1])
-    expect((await told()).at(-1)).toBe('open true')
   })
 })
 

@@ -113,7 +113,7 @@ function checkContract(
   // Made by defineMessages, which has looked at it.
   const schema = (contract as MessageContract)[Sender]
   const issues = schema && findIssues(schema, Body)
-  if (issues) warn(`What came from '${Sender}' is not what its contract says: ${issues}.\n  message ${Id}`)
+  if (issues) warn(`A body of '${Sender}' is not what its contract says: ${issues}.\n  message ${Id}`)
 }
 
 /** Where in the page's own code the caller's caller is, as far as the browser says. */

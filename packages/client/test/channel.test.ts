@@ -37,8 +37,8 @@ describe('connect', () => {
   })
 
   it.each([
-    ['/msg', {}, /has to be whole/],
-    ['ftp://host.test/msg', {}, /not an http or ws url/],
+    ['/msg', {}, /is not a url of http or ws/],
+    ['ftp://host.test/msg', {}, /is not a url of http or ws/],
     ['http://host.test/msg', { position: 'elsewhere' }, /not a position/],
     ['http://host.test/msg', { serverTimeoutMs: 0 }, /serverTimeoutMs needs/],
     ['http://host.test/msg', { keepAliveIntervalMs: Number.NaN }, /keepAliveIntervalMs needs/],

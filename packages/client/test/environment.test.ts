@@ -32,20 +32,23 @@ function stubPage(): { window: EventTarget; document: EventTarget & { visibility
 }
 
 describe('a page', () => {
-  it.each(['online', 'pageshow', 'visibilitychange'])('has a waiting channel try at once on %s', async (event) => {
-    const { window, document } = stubPage()
-    const channel = connect('http://host.test/msg', options())
-    await settle()
-    network.socket.drop()
-    const target = event === 'visibilitychange' ? document : window
-    target.dispatchEvent(new Event(event))
-    await settle()
-    expect(network.sockets).toHaveLength(2)
-    await channel.close()
-    target.dispatchEvent(new Event(event))
-    await settle()
-    expect(network.sockets).toHaveLength(2)
-  })
+  it.each(['online', 'pageshow', 'visibilitychange', 'resume'])(
+    'has a waiting channel try at once on %s',
+    async (event) => {
+      const { window, document } = stubPage()
+      const channel = connect('http://host.test/msg', options())
+      await settle()
+      network.socket.drop()
+      const target = ['visibilitychange', 'resume'].includes(event) ? document : window
+      target.dispatchEvent(new Event(event))
+      await settle()
+      expect(network.sockets).toHaveLength(2)
+      await channel.close()
+      target.dispatchEvent(new Event(event))
+      await settle()
+      expect(network.sockets).toHaveLength(2)
+    },
+  )
 
   it('that is hidden does not', async () => {
     const { document } = stubPage()

@@ -21,7 +21,7 @@ export class World {
   readonly kept = new Map<'tab' | 'browser', KeptValues>()
   readonly environment: Environment
   /** As part of the options of whoever connects. */
-  readonly options: ConnectOptions
+  readonly options: Omit<ConnectOptions, 'messages'>
 
   constructor(random: () => number = seededRandom(1)) {
     this.environment = {

@@ -119,8 +119,9 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
       }
     },
     lose(error = new ChannelError('connection_lost', 'The connection was closed.')) {
-      for (const { onEnd } of [...pending.values()]) onEnd(error)
+      const lost = [...pending.values()]
       pending.clear()
+      for (const waiting of lost) waiting.onEnd(error)
     },
   }
 }

@@ -181,7 +181,7 @@ export function openConnection(
     try {
       session = openSession(choice.next(), { ...settings, url, accessToken }, settings, {
         onHandshake: () => step('shaken'),
-        onRecord: listener.onRecord,
+        onRecord: (record) => listener.onRecord(record),
         onEnd: (error, isFinal, verdict) => step(isFinal ? 'refused' : 'lost', error, verdict),
       })
     } catch (cause) {

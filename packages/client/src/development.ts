@@ -43,7 +43,9 @@ export function development({ warn = console.warn, samePlaceMax = 10 }: Developm
     watch(channel, contract) {
       const entries = new Set<Entry>()
       // A channel of any contract, which the types of `on` can't say.
-      const { on, onMessage } = channel as Watched
+      const watched = channel as Watched
+      const on = watched.on.bind(watched)
+      const onMessage = watched.onMessage.bind(watched)
       const add = (sender: string, handler: unknown, options: HandlerOptions | undefined, off: Off): Off => {
         const entry: Entry = { sender, handler, place: placeOf(), element: options?.element, isReported: false }
         inspect(entry, [...entries], options?.signal, warn, samePlaceMax)
@@ -60,15 +62,15 @@ export function development({ warn = console.warn, samePlaceMax = 10 }: Developm
         return Object.assign(both, { [Symbol.dispose]: both })
       }
       // Before the page adds any of its own.
-      onMessage.call(channel, (message) => {
+      onMessage((message) => {
         checkContract(contract, message, warn)
         for (const entry of entries) checkElement(entry, message, warn)
       })
       Object.assign(channel, {
         on: (sender: string, handler: (body: never, message: never) => void, options?: HandlerOptions) =>
-          add(sender, handler, options, on.call(channel, sender, handler, options)),
+          add(sender, handler, options, on(sender, handler, options)),
         onMessage: (handler: (message: Message) => void, options?: HandlerOptions) =>
-          add('', handler, options, onMessage.call(channel, handler, options)),
+          add('', handler, options, onMessage(handler, options)),
       })
     },
   }

@@ -20,14 +20,15 @@ export function createMessageQueue<Message>(messagesMax: number, onEnd: () => vo
 
   /** Gives those who wait what there is for them. An iterator throws once and is done after that. */
   const serve = (): void => {
-    while (waiting.length > 0 && (held.length > 0 || hasEnded)) {
-      const [{ resolve, reject }] = waiting.splice(0, 1) as [Waiting<Message>]
-      if (held.length > 0) resolve({ done: false, value: held.shift() as Message })
-      else if (failure) {
-        reject(failure)
-        failure = undefined
-      } else resolve({ done: true, value: undefined })
-    }
+    if (held.length === 0 && !hasEnded) return
+    const next = waiting.shift()
+    if (!next) return
+    if (held.length > 0) next.resolve({ done: false, value: held.shift() as Message })
+    else if (failure) {
+      next.reject(failure)
+      failure = undefined
+    } else next.resolve({ done: true, value: undefined })
+    serve()
   }
 
   const queue: MessageQueue<Message> = {

@@ -79,10 +79,10 @@ export function openSession(
         return
       case 'opening closed':
       case 'handshaking closed':
-        end('connection_failed', `The server is out of reach, or refuses (${detail}).`, verdict)
+        end('connection_failed', `The server is out of reach or refuses (${String(detail)}).`, verdict)
         return
       case 'running closed':
-        end('connection_lost', `The connection was lost (${detail}).`)
+        end('connection_lost', `Connection lost (${String(detail)}).`)
         return
       case 'opening data':
       case 'handshaking opened':

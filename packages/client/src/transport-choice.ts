@@ -1,4 +1,4 @@
-import { type Environment, type KeptValues, kept } from './environment.ts'
+import { type Environment, type KeptValues, kept as keptByPage } from './environment.ts'
 import type { Settings } from './options.ts'
 import type { TransportChoice, TransportKind, TransportName, Verdict } from './transports/transport.ts'
 
@@ -97,6 +97,6 @@ class FirstThatPasses implements TransportChoice {
   }
 
   #kept(): KeptValues | undefined {
-    return (this.#environment.kept ?? kept)('browser')
+    return (this.#environment.kept ?? keptByPage)('browser')
   }
 }

@@ -251,11 +251,11 @@ export class ServerChannel<Contract = NoContract> {
    * const chat = server.mapHub('/chat', defineHub<ChatContract>({ methods: { … } }))
    * chat.clients.group('sales').send('Said', 'server', 'hello')
    */
-  mapHub<Contract extends HubContract>(
+  mapHub<Hub extends HubContract>(
     path: string,
-    definition: HubDefinition<Contract>,
+    definition: HubDefinition<Hub>,
     options: MapOptions = {},
-  ): MappedHub<Contract> {
+  ): MappedHub<Hub> {
     return this.#parts.endpoints.mapHub(path, definition, options)
   }
 

@@ -24,7 +24,7 @@ describe('a contract', () => {
     const channel = await open()
     await channel.postMessageToAll('OrderChanged', { id: 42 })
     await channel.postMessage('anna', 'OrderChanged', { id: 42 })
-    expect((await channel.postMessageToAll('Other', [1n < 2n])).position).toMatch(/:3$/)
+    expect((await channel.postMessageToAll('Other', ['anything'])).position).toMatch(/:3$/)
   })
 
   it('refuses what is not, says where, and posts nothing of it', async () => {

@@ -46,7 +46,8 @@ export function openRequests(
   let isSending = false
 
   const request = async (url: URL, init: RequestInit): Promise<Response> => {
-    const headers = { ...init.headers, ...(accessToken ? { Authorization: `Bearer ${accessToken}` } : {}) }
+    const headers = new Headers(init.headers)
+    if (accessToken) headers.set('Authorization', `Bearer ${accessToken}`)
     return (attempt.fetch ?? fetch)(url, {
       cache: 'no-store',
       credentials: 'include',

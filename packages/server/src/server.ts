@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
@@ -16,7 +16,6 @@ import { ChannelError } from './channel/channel-error.ts'
 import { createContractCheck } from './channel/contract.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
-import type { Store } from './channel/store.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
@@ -29,8 +28,8 @@ import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
-import { MemoryStore } from './stores/memory.ts'
+import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { openStore } from './stores/open-store.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
@@ -79,7 +78,10 @@ export async function createServerChannel<const Contract extends MessageContract
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
-  const store = openStore(options.store ?? 'memory:', limits)
+  const store =
+    typeof options.store === 'object'
+      ? options.store
+      : await openStore(options.store ?? 'memory:', { ...limits, now: () => systemClock.now() })
   const channel = new Channel({
     store,
     clock: systemClock,
@@ -343,12 +345,6 @@ export class ServerChannel<Contract = NoContract> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-function openStore(store: string | Store, limits: Limits): Store {
-  if (typeof store !== 'string') return store
-  if (store !== 'memory:') throw new TypeError(`There is no store '${store}'. Stores: 'memory:'.`)
-  return new MemoryStore({ ...limits, epoch: randomBytes(9).toString('base64url'), now: () => systemClock.now() })
 }
 
 /**

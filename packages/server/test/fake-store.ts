@@ -1,9 +1,11 @@
 import { type Draft, type Entry, toEntry } from '../src/channel/entry.ts'
-import type { LogFollower, LogState, Store, StoreRead } from '../src/channel/store.ts'
+import type { Appended, LogFollower, LogState, Store, StoreRead } from '../src/channel/store.ts'
 
 /** A log in an array whose accidents the test decides: reads that take their time, failures, lost history, new epochs. */
 export class FakeStore implements Store {
   readonly durability = 'logged'
+  trouble: string | undefined
+  readonly signals: string[] = []
   /** Made to fail the next append, or every read. */
   appendError: Error | undefined
   /** The next append is done, and then fails: whoever posted can't know. */
@@ -32,7 +34,7 @@ export class FakeStore implements Store {
     return Promise.resolve(this.state())
   }
 
-  append(drafts: readonly Draft[]): Promise<readonly number[]> {
+  append(drafts: readonly Draft[]): Promise<Appended> {
     const held = this.#heldAppends
     if (!held) return this.#append(drafts)
     return new Promise((resolve, reject) => {
@@ -40,19 +42,33 @@ export class FakeStore implements Store {
     })
   }
 
-  #append(drafts: readonly Draft[]): Promise<readonly number[]> {
+  #append(drafts: readonly Draft[]): Promise<Appended> {
     const { appendError, errorAfterAppend } = this
     this.appendError = undefined
     if (appendError !== undefined) return Promise.reject(appendError)
     if (this.acknowledgesEarly) {
       this.#unwritten.push(...drafts)
       const head = this.#head + this.#unwritten.length - drafts.length
-      return Promise.resolve(drafts.map((_, index) => head + index + 1))
+      return this.#appended(drafts.map((_, index) => head + index + 1))
     }
     this.errorAfterAppend = undefined
     const entries = this.#write(drafts)
     if (errorAfterAppend !== undefined) return Promise.reject(errorAfterAppend)
-    return Promise.resolve(entries.map(({ offset }) => offset))
+    return this.#appended(entries.map(({ offset }) => offset))
+  }
+
+  #appended(offsets: readonly number[]): Promise<Appended> {
+    return Promise.resolve({ epoch: this.#epoch, offsets, durability: 'logged' })
+  }
+
+  signal(text: string): Promise<void> {
+    this.signals.push(text)
+    return Promise.resolve()
+  }
+
+  /** Another node said this. */
+  hear(text: string): void {
+    this.#follower?.onSignal(text)
   }
 
   #write(drafts: readonly Draft[]): readonly Entry[] {

@@ -212,6 +212,8 @@ describe('POST /api/messages', () => {
   it('says nothing of what went wrong inside, and that it can be tried again', async () => {
     const store = {
       durability: 'memory' as const,
+      trouble: undefined,
+      signal: () => Promise.resolve(),
       open: () => Promise.resolve({ epoch: 'e', head: 0, trimmedTo: 0 }),
       append: () => Promise.reject(new Error('secret detail')),
       read: () => Promise.resolve({ entries: [], isTrimmed: false }),

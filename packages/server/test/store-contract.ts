@@ -16,9 +16,10 @@ export interface StoreBounds {
 export type CreateStore = (bounds: StoreBounds) => Store | Promise<Store>
 
 /** Keeps what it is told. */
-class Follower implements LogFollower {
+export class Follower implements LogFollower {
   readonly entries: Entry[] = []
   readonly epochs: LogState[] = []
+  readonly signals: string[] = []
 
   onEntries(entries: readonly Entry[]): void {
     this.entries.push(...entries)
@@ -28,13 +29,17 @@ class Follower implements LogFollower {
     this.epochs.push(state)
   }
 
+  onSignal(text: string): void {
+    this.signals.push(text)
+  }
+
   async waitFor(count: number): Promise<readonly Entry[]> {
     await until(() => this.entries.length >= count, `the follower is told of ${count} entries`)
     return this.entries
   }
 }
 
-const UNBOUNDED: StoreBounds = {
+export const UNBOUNDED: StoreBounds = {
   historyCountMax: 100_000,
   historyBytesMax: 1_000_000_000,
   historyAgeMaxMs: 86_400_000,
@@ -62,17 +67,22 @@ export function describeStore(name: string, create: CreateStore): void {
 
     it('gives offsets from 1 without a gap, over appends of any size', async () => {
       const { store } = await open()
-      expect(await store.append([draft('a')])).toEqual([1])
-      expect(await store.append(['b', 'c', 'd'].map((body) => draft(body)))).toEqual([2, 3, 4])
-      expect(await store.append([])).toEqual([])
-      expect(await store.append([draft('e')])).toEqual([5])
+      expect(await append(store, [draft('a')])).toEqual([1])
+      expect(
+        await append(
+          store,
+          ['b', 'c', 'd'].map((body) => draft(body)),
+        ),
+      ).toEqual([2, 3, 4])
+      expect(await append(store, [])).toEqual([])
+      expect(await append(store, [draft('e')])).toEqual([5])
       expect(store.state().head).toBe(5)
     })
 
     it('tells the follower of each entry, whole and in order', async () => {
       const { store, follower } = await open()
       const drafts = [draft('null'), draft('"text"', FULL), draft('{"__proto__":1,"a":[]}')]
-      await store.append(drafts)
+      await append(store, drafts)
       expect(await follower.waitFor(3)).toEqual(drafts.map((each, index) => ({ ...each, offset: index + 1 })))
     })
 
@@ -81,7 +91,7 @@ export function describeStore(name: string, create: CreateStore): void {
       const batches = range(1, 60).map((number) =>
         range(1, 1 + (number % 3)).map((part) => draft(`"${number}.${part}"`)),
       )
-      const offsets = await Promise.all(batches.map((batch) => store.append(batch)))
+      const offsets = await Promise.all(batches.map((batch) => append(store, batch)))
       const total = batches.flat().length
       const entries = await follower.waitFor(total)
       expect(entries.map(({ offset }) => offset)).toEqual(range(1, total))
@@ -95,7 +105,7 @@ export function describeStore(name: string, create: CreateStore): void {
     it('keeps the order of those who wait for each append before the next', async () => {
       const { store, follower } = await open()
       const poster = async (who: string): Promise<void> => {
-        for (const number of range(1, 20)) await store.append([draft(`"${who}${number}"`)])
+        for (const number of range(1, 20)) await append(store, [draft(`"${who}${number}"`)])
       }
       await Promise.all(['a', 'b', 'c'].map(poster))
       const entries = await follower.waitFor(60)
@@ -107,10 +117,10 @@ export function describeStore(name: string, create: CreateStore): void {
 
     it('appends all or nothing, also where it is closed in the middle', async () => {
       const { store, follower } = await open()
-      await store.append([draft('"first"')])
+      await append(store, [draft('"first"')])
       await follower.waitFor(1)
       const batch = range(1, 50).map((number) => draft(String(number)))
-      const outcome = store.append(batch).then(
+      const outcome = append(store, batch).then(
         (offsets) => offsets.length,
         () => 0,
       )
@@ -122,9 +132,9 @@ export function describeStore(name: string, create: CreateStore): void {
   describe(`${name}: idempotent ids`, () => {
     it('give a second append the offset of the first, and the follower hears of it once', async () => {
       const { store, follower } = await open()
-      expect(await store.append([draft('1', { id: 'x', isIdempotent: true })])).toEqual([1])
-      expect(await store.append([draft('2', { id: 'x', isIdempotent: true })])).toEqual([1])
-      expect(await store.append([draft('3')])).toEqual([2])
+      expect(await append(store, [draft('1', { id: 'x', isIdempotent: true })])).toEqual([1])
+      expect(await append(store, [draft('2', { id: 'x', isIdempotent: true })])).toEqual([1])
+      expect(await append(store, [draft('3')])).toEqual([2])
       expect((await follower.waitFor(2)).map(({ body }) => body)).toEqual(['1', '3'])
     })
 
@@ -132,54 +142,54 @@ export function describeStore(name: string, create: CreateStore): void {
       const { store, follower } = await open()
       const x = draft('1', { id: 'x', isIdempotent: true })
       const y = draft('2', { id: 'y', isIdempotent: true })
-      expect(await store.append([x, y, x])).toEqual([1, 2, 1])
-      expect(await store.append([draft('3'), y, draft('4'), x])).toEqual([3, 2, 4, 1])
+      expect(await append(store, [x, y, x])).toEqual([1, 2, 1])
+      expect(await append(store, [draft('3'), y, draft('4'), x])).toEqual([3, 2, 4, 1])
       expect((await follower.waitFor(4)).map(({ body }) => body)).toEqual(['1', '2', '3', '4'])
     })
 
     it('hold when many append the same at once', async () => {
       const { store, follower } = await open()
       const offsets = await Promise.all(
-        range(1, 20).map(() => store.append([draft('1', { id: 'x', isIdempotent: true })])),
+        range(1, 20).map(() => append(store, [draft('1', { id: 'x', isIdempotent: true })])),
       )
       expect(new Set(offsets.flat())).toEqual(new Set([1]))
-      await store.append([draft('"end"')])
+      await append(store, [draft('"end"')])
       expect(await follower.waitFor(2)).toHaveLength(2)
     })
 
     it.each(['__proto__', 'constructor', 'toString'])('may be called %s', async (id) => {
       const { store } = await open()
-      expect(await store.append([draft('1', { id, isIdempotent: true })])).toEqual([1])
-      expect(await store.append([draft('1', { id, isIdempotent: true })])).toEqual([1])
+      expect(await append(store, [draft('1', { id, isIdempotent: true })])).toEqual([1])
+      expect(await append(store, [draft('1', { id, isIdempotent: true })])).toEqual([1])
     })
 
     it('are those that the poster gave, not those that the channel made', async () => {
       const { store } = await open()
-      expect(await store.append([draft('1', { id: 'x' }), draft('2', { id: 'x' })])).toEqual([1, 2])
+      expect(await append(store, [draft('1', { id: 'x' }), draft('2', { id: 'x' })])).toEqual([1, 2])
     })
 
     it('are forgotten with their entry', async () => {
       const { store } = await open({ historyCountMax: 2 })
       const x = draft('1', { id: 'x', isIdempotent: true })
-      await store.append([x])
-      await store.append([draft('2'), draft('3')])
+      await append(store, [x])
+      await append(store, [draft('2'), draft('3')])
       await until(() => store.state().trimmedTo >= 1, 'the first entry is gone')
-      expect(await store.append([x])).toEqual([4])
+      expect(await append(store, [x])).toEqual([4])
     })
 
     it('are forgotten when their entry is too old', async () => {
       let now = 1_000_000
       const { store } = await open({ historyAgeMaxMs: 60_000, now: () => now })
-      await store.append([draft('1', { id: 'x', isIdempotent: true, postedAt: now })])
+      await append(store, [draft('1', { id: 'x', isIdempotent: true, postedAt: now })])
       now += 60_001
-      expect(await store.append([draft('1', { id: 'x', isIdempotent: true, postedAt: now })])).toEqual([2])
+      expect(await append(store, [draft('1', { id: 'x', isIdempotent: true, postedAt: now })])).toEqual([2])
     })
   })
 
   describe(`${name}: reading`, () => {
     it('gives the entries after an offset, as they were appended', async () => {
       const { store, follower } = await open()
-      await store.append([draft('1'), draft('2', FULL), draft('3')])
+      await append(store, [draft('1'), draft('2', FULL), draft('3')])
       const entries = await follower.waitFor(3)
       expect(await store.read(0, 100, 1_000_000)).toEqual({ entries, isTrimmed: false })
       expect(await store.read(2, 100, 1_000_000)).toEqual({ entries: entries.slice(2), isTrimmed: false })
@@ -188,7 +198,7 @@ export function describeStore(name: string, create: CreateStore): void {
     it('gives nothing at the head and beyond it', async () => {
       const { store } = await open()
       expect(await store.read(0, 10, 1000)).toEqual({ entries: [], isTrimmed: false })
-      await store.append([draft('1')])
+      await append(store, [draft('1')])
       expect(await store.read(1, 10, 1000)).toEqual({ entries: [], isTrimmed: false })
       expect(await store.read(5, 10, 1000)).toEqual({ entries: [], isTrimmed: false })
     })
@@ -196,7 +206,10 @@ export function describeStore(name: string, create: CreateStore): void {
     it('gives no more than it is asked for, and at least one', async () => {
       const { store } = await open()
       const body = JSON.stringify('x'.repeat(10_000))
-      await store.append(range(1, 10).map(() => draft(body)))
+      await append(
+        store,
+        range(1, 10).map(() => draft(body)),
+      )
       const byCount = await store.read(3, 2, 1_000_000)
       expect(byCount.entries.map(({ offset }) => offset)).toEqual([4, 5])
       const byBytes = await store.read(3, 100, 35_000)
@@ -208,7 +221,7 @@ export function describeStore(name: string, create: CreateStore): void {
 
     it('reads the whole log in steps, without a gap', async () => {
       const { store } = await open()
-      for (const number of range(1, 30)) await store.append([draft(String(number * 2)), draft(String(number * 2 + 1))])
+      for (const number of range(1, 30)) await append(store, [draft(String(number * 2)), draft(String(number * 2 + 1))])
       const offsets: number[] = []
       for (let after = 0; ; after = offsets.at(-1) ?? 0) {
         const { entries } = await store.read(after, 7, 1_000_000)
@@ -222,7 +235,7 @@ export function describeStore(name: string, create: CreateStore): void {
   describe(`${name}: history`, () => {
     it('is bounded in count: the newest stay, and reading before them says that they are gone', async () => {
       const { store } = await open({ historyCountMax: 5 })
-      for (const number of range(1, 12)) await store.append([draft(String(number))])
+      for (const number of range(1, 12)) await append(store, [draft(String(number))])
       await until(() => store.state().trimmedTo >= 7, 'all but five entries are gone')
       expect(store.state()).toMatchObject({ head: 12, trimmedTo: 7 })
       expect(await store.read(6, 100, 1_000_000)).toEqual({ entries: [], isTrimmed: true })
@@ -232,7 +245,7 @@ export function describeStore(name: string, create: CreateStore): void {
 
     it('is bounded in bytes', async () => {
       const { store } = await open({ historyBytesMax: 50_000 })
-      for (const _ of range(1, 20)) await store.append([draft(JSON.stringify('x'.repeat(10_000)))])
+      for (const _ of range(1, 20)) await append(store, [draft(JSON.stringify('x'.repeat(10_000)))])
       await until(() => store.state().trimmedTo >= 15, 'entries are gone until the rest fits')
       const { entries } = await store.read(store.state().trimmedTo, 100, 1_000_000)
       expect(entries.length).toBeGreaterThanOrEqual(2)
@@ -242,16 +255,16 @@ export function describeStore(name: string, create: CreateStore): void {
     it('is bounded in age, also while nobody posts', async () => {
       let now = 1_000_000
       const { store } = await open({ historyAgeMaxMs: 60_000, now: () => now })
-      await store.append([draft('1', { postedAt: now })])
+      await append(store, [draft('1', { postedAt: now })])
       now += 30_000
-      await store.append([draft('2', { postedAt: now })])
+      await append(store, [draft('2', { postedAt: now })])
       now += 30_001
       await until(() => store.state().trimmedTo === 1, 'the older entry is gone')
       expect((await store.read(0, 10, 1000)).isTrimmed).toBe(true)
       expect((await store.read(1, 10, 1000)).entries.map(({ body }) => body)).toEqual(['2'])
       now += 30_000
       await until(() => store.state().trimmedTo === 2, 'the newer entry is gone too')
-      expect(await store.append([draft('3', { postedAt: now })])).toEqual([3])
+      expect(await append(store, [draft('3', { postedAt: now })])).toEqual([3])
     })
 
     it('of another store is of another epoch', async () => {
@@ -263,20 +276,30 @@ export function describeStore(name: string, create: CreateStore): void {
   describe(`${name}: closing`, () => {
     it('may be asked for twice, and ends appending', async () => {
       const { store, follower } = await open()
-      await store.append([draft('1')])
+      await append(store, [draft('1')])
       await follower.waitFor(1)
       await Promise.all([store.close(), store.close()])
       await store.close()
-      await expect(store.append([draft('2')])).rejects.toMatchObject({ code: 'channel_closed' })
+      await expect(append(store, [draft('2')])).rejects.toMatchObject({ code: 'channel_closed' })
       expect(follower.entries).toHaveLength(1)
       expect(follower.epochs).toEqual([])
     })
   })
 }
 
+/** @returns the offsets, once it is made sure that they are of the log's epoch */
+export async function append(store: Store, drafts: readonly Draft[]): Promise<readonly number[]> {
+  const { epoch, offsets, durability } = await store.append(drafts)
+  expect(epoch).toBe(store.state().epoch)
+  expect(LEVELS).toContain(durability)
+  return offsets
+}
+
+const LEVELS = ['memory', 'logged', 'synced', 'replicated']
+
 let drafts = 0
 
-function draft(body: string, more: Partial<Draft> = {}): Draft {
+export function draft(body: string, more: Partial<Draft> = {}): Draft {
   const id = `draft-${++drafts}`
   const audience = { all: true } as const
   const texts = {
@@ -301,7 +324,7 @@ function draft(body: string, more: Partial<Draft> = {}): Draft {
 }
 
 /** All that a draft can carry, with names that are hard to keep. */
-const FULL: Partial<Draft> = {
+export const FULL: Partial<Draft> = {
   sender: 'O\'Hara \\ "x" \n\u0000\u2028 日本 😀',
   bodyTypeName: '__proto__',
   channelType: 'constructor',

@@ -12,7 +12,7 @@ import { Pump } from './pump.ts'
 import { isReservedSender } from './reserved-senders.ts'
 import { Runs } from './runs.ts'
 import { Slot } from './slot.ts'
-import type { Durability, LogFollower, LogState, Store } from './store.ts'
+import type { Appended, Durability, LogFollower, LogState, Store } from './store.ts'
 import { Tail, type TailLimits } from './tail.ts'
 
 /** What a poster gets once its message is in the log. */
@@ -41,6 +41,8 @@ export interface ChannelParts {
   readonly checkContract?: CheckContract | undefined
   /** Told once of each reserved sender under which the server's own code posts. */
   readonly onReservedSender?: (sender: string) => void
+  /** Told what other nodes say with `signal`. */
+  readonly onSignal?: (text: string) => void
 }
 
 /** Who connects, and how its bytes go out. */
@@ -64,6 +66,7 @@ export class Channel implements LogFollower {
   readonly #createId: () => string
   readonly #checkContract: CheckContract | undefined
   readonly #onReservedSender: (sender: string) => void
+  readonly #onSignal: (text: string) => void
   /** No more than there are. */
   readonly #reservedSeen = new Set<string>()
   readonly #keys = new AudienceKeys()
@@ -74,13 +77,22 @@ export class Channel implements LogFollower {
   readonly #connections = new Map<string, Connection>()
   #isOpen = false
 
-  constructor({ store, clock, limits, createId, checkContract, onReservedSender = () => {} }: ChannelParts) {
+  constructor({
+    store,
+    clock,
+    limits,
+    createId,
+    checkContract,
+    onReservedSender = () => {},
+    onSignal = () => {},
+  }: ChannelParts) {
     this.#store = store
     this.#clock = clock
     this.#limits = limits
     this.#createId = createId
     this.#checkContract = checkContract
     this.#onReservedSender = onReservedSender
+    this.#onSignal = onSignal
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
     const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
     const runs = new Runs(limits.chunkBytesMax, clock)
@@ -124,6 +136,16 @@ export class Channel implements LogFollower {
     return this.#connections.size
   }
 
+  /** What keeps posts from being taken now; undefined while nothing does. */
+  get trouble(): string | undefined {
+    return this.#isOpen ? this.#store.trouble : 'The channel is closed.'
+  }
+
+  /** Tells all other nodes on this log. See {@link Store.signal}. */
+  signal(text: string): Promise<void> {
+    return this.#store.signal(text)
+  }
+
   /** The log's newest position, `epoch:offset`. */
   get position(): string {
     return formatPosition(this.#tail.epoch, this.#tail.head)
@@ -141,8 +163,8 @@ export class Channel implements LogFollower {
     if (this.#checkContract) for (const draft of drafts) this.#checkContract(draft)
     if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
-    const offsets = await this.#append(drafts)
-    return drafts.map((draft, index) => this.#receipt(draft, offsets[index] ?? 0))
+    const appended = await this.#append(drafts)
+    return drafts.map((draft, index) => this.#receipt(draft, appended, appended.offsets[index] ?? 0))
   }
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */
@@ -159,6 +181,11 @@ export class Channel implements LogFollower {
     // In the middle of a round: what is shared there is of the old epoch.
     this.#runs.clear()
     for (const connection of this.#connections.values()) connection.epochChanged()
+  }
+
+  /** Another node said something. */
+  onSignal(text: string): void {
+    this.#onSignal(text)
   }
 
   /** Registers a connection and lets it read: from here on it gets all that is for it. */
@@ -217,7 +244,7 @@ export class Channel implements LogFollower {
     await this.#store.close()
   }
 
-  async #append(drafts: readonly Draft[]): Promise<readonly number[]> {
+  async #append(drafts: readonly Draft[]): Promise<Appended> {
     try {
       return await this.#store.append(drafts)
     } catch (cause) {
@@ -235,13 +262,9 @@ export class Channel implements LogFollower {
     this.#onReservedSender(sender)
   }
 
-  #receipt(draft: Draft, offset: number): Receipt {
-    return {
-      id: draft.id,
-      position: formatPosition(this.#tail.epoch, offset),
-      durability: this.#store.durability,
-      connections: this.#tail.at(offset)?.connections ?? 0,
-    }
+  #receipt(draft: Draft, { epoch, durability }: Appended, offset: number): Receipt {
+    const slot = epoch === this.#tail.epoch ? this.#tail.at(offset) : undefined
+    return { id: draft.id, position: formatPosition(epoch, offset), durability, connections: slot?.connections ?? 0 }
   }
 
   #deliver(slot: Slot): void {

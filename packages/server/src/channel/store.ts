@@ -19,6 +19,18 @@ export interface LogFollower {
   onEntries(entries: readonly Entry[]): void
   /** The log was lost or rewound: it goes on from this state. */
   onEpoch(state: LogState): void
+  /** Another node said this with `signal`. */
+  onSignal(text: string): void
+}
+
+/** Where the drafts of one append are. */
+export interface Appended {
+  /** The log's life that the offsets belong to: it may have another one by the time that this is looked at. */
+  readonly epoch: string
+  /** The offset of each draft: for an idempotent one whose id is in the log already, that of the first. */
+  readonly offsets: readonly number[]
+  /** How safe they truly are now, which may be less or more than what the store aims at. */
+  readonly durability: Durability
 }
 
 /** What reading found. */
@@ -36,17 +48,25 @@ export interface StoreRead {
  * order with all others, before or after the acknowledgement.
  */
 export interface Store {
+  /** What an append is meant to reach. Each one says what it did reach. */
   readonly durability: Durability
+  /** What keeps it from taking appends now, in words for whoever runs it; undefined while nothing does. */
+  readonly trouble: string | undefined
   /** Opens the log. From the state that it answers with on, the follower misses nothing. */
   open(follower: LogFollower): Promise<LogState>
-  /**
-   * Appends all or nothing, in the order given.
-   * @returns the offset of each draft: for an idempotent one whose id is in the log already, that of the first.
-   */
-  append(drafts: readonly Draft[]): Promise<readonly number[]>
+  /** Appends all or nothing, in the order given. */
+  append(drafts: readonly Draft[]): Promise<Appended>
   /** Entries after the offset, at most `countMax` of them and about `bytesMax` bytes, at least one where there is one. */
   read(after: number, countMax: number, bytesMax: number): Promise<StoreRead>
   state(): LogState
+  /**
+   * Tells the followers of all other nodes that have this log open, and keeps nothing. At most once: a node that is cut off
+   * misses it. Of one node's signals the order holds. At most {@link SIGNAL_BYTES_MAX} bytes of UTF-8.
+   */
+  signal(text: string): Promise<void>
   /** Idempotent. What was acknowledged before is safe at the store's durability. */
   close(): Promise<void>
 }
+
+/** What every engine carries in one piece: PostgreSQL's notifications are the smallest, at 8,000 bytes. */
+export const SIGNAL_BYTES_MAX = 7000

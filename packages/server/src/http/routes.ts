@@ -68,11 +68,12 @@ export class Routes {
     const { channel, endpoints } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
-    const isReady = channel.isOpen && !endpoints.isClosed
+    const trouble = channel.trouble ?? (endpoints.isClosed ? 'The server is going down.' : undefined)
+    const isReady = trouble === undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
     } else if (path === '/livez') send(response, 200, 'ok\n', { 'Content-Type': 'text/plain' })
-    else sendJson(response, isReady ? 200 : 503, { ready: isReady, durability: channel.durability })
+    else sendJson(response, isReady ? 200 : 503, { ready: isReady, durability: channel.durability, trouble })
     return true
   }
 

@@ -1,7 +1,7 @@
 import { ChannelError } from '../channel/channel-error.ts'
 import { type Draft, type Entry, toEntry } from '../channel/entry.ts'
 import { EntryQueue } from '../channel/entry-queue.ts'
-import type { LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
+import type { Appended, LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
 
 export interface MemoryStoreOptions {
   /** Names the log's one life; random, so that after a restart nobody takes it for the log from before. */
@@ -15,6 +15,7 @@ export interface MemoryStoreOptions {
 /** Keeps the newest entries in this process. A restart loses them, and the new epoch says so. */
 export class MemoryStore implements Store {
   readonly durability = 'memory'
+  readonly trouble = undefined
   readonly #options: MemoryStoreOptions
   readonly #entries = new EntryQueue<Entry>()
   /** Ids that posters gave, of the entries that are still here. */
@@ -31,7 +32,7 @@ export class MemoryStore implements Store {
     return Promise.resolve(this.state())
   }
 
-  async append(drafts: readonly Draft[]): Promise<readonly number[]> {
+  async append(drafts: readonly Draft[]): Promise<Appended> {
     const follower = this.#follower
     if (!follower) throw new ChannelError('channel_closed', 'The memory store is closed.')
     // Before as well as after: an id is forgotten when its entry is too old, also where nobody has looked since.
@@ -53,7 +54,7 @@ export class MemoryStore implements Store {
     }
     this.#trim()
     if (entries.length > 0) follower.onEntries(entries)
-    return offsets
+    return { epoch: this.#options.epoch, offsets, durability: 'memory' }
   }
 
   read(after: number, countMax: number, bytesMax: number): Promise<StoreRead> {
@@ -73,6 +74,11 @@ export class MemoryStore implements Store {
   state(): LogState {
     this.#trim()
     return { epoch: this.#options.epoch, head: this.#entries.head, trimmedTo: this.#entries.trimmedTo }
+  }
+
+  /** Nobody else has this log open. */
+  signal(): Promise<void> {
+    return Promise.resolve()
   }
 
   close(): Promise<void> {

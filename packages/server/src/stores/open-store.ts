@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import type { Store } from '../channel/store.ts'
+import { MemoryStore } from './memory.ts'
+
+/** What every store is told: the bounds of its history, and the time that age is measured by, ms since 1970. */
+export interface HistoryBounds {
+  readonly historyCountMax: number
+  readonly historyBytesMax: number
+  readonly historyAgeMaxMs: number
+  readonly now: () => number
+}
+
+type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Store>
+
+/** By the scheme that addresses begin with. A store's own client is loaded with the first address of its scheme. */
+const openers = new Map<string, OpenStore>([
+  ['memory:', (_address, bounds) => new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })],
+])
+
+/**
+ * Makes the store of an address; the channel opens it.
+ *
+ * @throws TypeError where there is no such store
+ */
+export async function openStore(address: string, bounds: HistoryBounds): Promise<Store> {
+  const open = openers.get(/^[a-z]+:/.exec(address)?.[0] ?? '')
+  if (!open) {
+    const known = [...openers.keys()].map((scheme) => `'${scheme}'`).join(', ')
+    throw new TypeError(`There is no store '${withoutPassword(address)}'. Stores begin with: ${known}.`)
+  }
+  return open(address, bounds)
+}
+
+/** Addresses of engines carry passwords, and errors are logged. */
+export function withoutPassword(address: string): string {
+  return address.replace(/^([a-z]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+}

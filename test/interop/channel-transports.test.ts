@@ -3,7 +3,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Channel as ClientChannel, type ConnectOptions, connect, connectHub } from '@serverchannel/client'
 import { messagePack } from '@serverchannel/client/messagepack'
-import { pino } from 'pino'
 import {
   createServerChannel,
   defineHub,
@@ -36,8 +35,7 @@ const opened: { close(): Promise<void> }[] = []
 
 beforeEach(async () => {
   ended = 0
-  const logger = pino({ level: 'silent' })
-  server = await createServerChannel({ development: true, clientMessagePolicy: ownConnections, logger })
+  server = await createServerChannel({ development: true, clientMessagePolicy: ownConnections })
   url = (await server.listen()).url
   server.mapHub(
     '/count',

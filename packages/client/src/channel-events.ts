@@ -1,6 +1,6 @@
 import type { Message } from '@serverchannel/protocol'
 import type { ChannelError } from './channel-error.ts'
-import type { ConnectionState } from './connection.ts'
+import type { ConnectionState } from './connection-state.ts'
 import type { Gap } from './cursor.ts'
 
 /** What came with a change of the channel's state. */

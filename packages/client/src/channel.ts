@@ -2,7 +2,7 @@
 import { type BodyOf, type ChannelState, type Message, parsePosition, type SenderOf } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 import type { StateChange } from './channel-events.ts'
-import type { ConnectionState } from './connection.ts'
+import type { ConnectionState } from './connection-state.ts'
 import { type Cursor, createCursor, type Gap } from './cursor.ts'
 import type { Environment } from './environment.ts'
 import { type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'

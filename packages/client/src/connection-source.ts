@@ -5,17 +5,18 @@ import {
   type Message,
   SERVER_MESSAGE_TARGET,
 } from '@serverchannel/protocol'
+import type { createCalls } from './calls.ts'
 import { ChannelError } from './channel-error.ts'
 import { openConnection } from './connection.ts'
 import { INVOCATION } from './message-types.ts'
-import type { Parts, Settings } from './options.ts'
+import type { Settings } from './options.ts'
 import type { MessageSource, SourceListener } from './source.ts'
 import type { TransportChoice } from './transports/transport.ts'
 
 /** What a connection needs besides its settings. */
 export interface ConnectionParts {
   readonly choice: TransportChoice
-  readonly createCalls?: Parts['createCalls']
+  readonly createCalls?: typeof createCalls | undefined
 }
 
 /** Targets match in any case, as everywhere in SignalR. Source: SIGNALR 2.8, J2. */

@@ -1,18 +1,11 @@
 import type { HubMessage } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 import type { HubRecord } from './codec.ts'
+import type { ConnectionState } from './connection-state.ts'
 import type { Timer } from './environment.ts'
 import type { Settings } from './options.ts'
 import { openSession, type Session } from './session.ts'
 import type { TransportChoice, Verdict } from './transports/transport.ts'
-
-/**
- * - `connecting`: not connected yet.
- * - `open`: connected, and all that was missed has come or is stated to be lost.
- * - `reconnecting`: the connection is gone; attempts go on until one succeeds.
- * - `closed`: for good, by `close()` or because the server wants no connection.
- */
-export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
 export interface ConnectionListener {
   /** Asked at each attempt: writes into the url's query what the server is to be told. */

@@ -1,9 +1,24 @@
+import type { createCalls } from './calls.ts'
 import { Channel } from './channel.ts'
 import { openConnectionSource } from './connection-source.ts'
 import { paceWhenHidden } from './hidden-pace.ts'
 import { resolveHubUrl } from './hub-url.ts'
-import { type ConnectOptions, createSettings, type Parts } from './options.ts'
+import type { keepPosition } from './kept-position.ts'
+import { type ConnectOptions, createSettings, type Settings } from './options.ts'
 import type { MessageSource, OpenSource } from './source.ts'
+import type { TransportChoice, TransportName } from './transports/transport.ts'
+
+/** What an entry of the package is made of: what it leaves out costs nothing. */
+export interface Parts {
+  /** Which transport an attempt is made with. @throws TypeError where none is left */
+  readonly chooseTransport: (
+    hub: URL,
+    settings: Settings,
+    names: readonly TransportName[] | undefined,
+  ) => TransportChoice
+  readonly createCalls?: typeof createCalls | undefined
+  readonly keepPosition?: typeof keepPosition | undefined
+}
 
 /** A channel over a connection of this page's own, and that connection. */
 export function createChannel<Contract>(

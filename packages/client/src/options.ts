@@ -1,11 +1,8 @@
 import { parsePosition } from '@serverchannel/protocol'
-import type { createCalls } from './calls.ts'
 import { type ClientCodec, json } from './codec.ts'
 import type { Development } from './development.ts'
 import { createEnvironment, type Environment } from './environment.ts'
-import type { keepPosition } from './kept-position.ts'
-import type { TransportChoice, TransportName } from './transports/transport.ts'
-import type { WebSocketConstructor } from './transports/websocket.ts'
+import type { TransportName, WebSocketConstructor } from './transports/transport.ts'
 
 /** How to connect to a hub of any kind. All of it may be left out. */
 export interface ConnectionOptions {
@@ -63,18 +60,6 @@ export interface ConnectOptions<Contract = unknown> extends ConnectionOptions {
   readonly hiddenIntervalMs?: number | undefined
   /** `development()` of `@serverchannel/client/development`: warns of handlers that leak, and checks bodies. Default: none. */
   readonly development?: Development | undefined
-}
-
-/** What an entry of the package is made of: what it leaves out costs nothing. */
-export interface Parts {
-  /** Which transport an attempt is made with. @throws TypeError where none is left */
-  readonly chooseTransport: (
-    hub: URL,
-    settings: Settings,
-    names: readonly TransportName[] | undefined,
-  ) => TransportChoice
-  readonly createCalls?: typeof createCalls | undefined
-  readonly keepPosition?: typeof keepPosition | undefined
 }
 
 /** Milliseconds, each a number above 0. */

@@ -1,6 +1,6 @@
 import type { ChannelState, Message } from '@serverchannel/protocol'
 import type { ChannelError } from './channel-error.ts'
-import type { ConnectionState } from './connection.ts'
+import type { ConnectionState } from './connection-state.ts'
 
 /** How a call of the server is ended early. */
 export interface CallOptions {

@@ -1,5 +1,5 @@
 import type { ChannelError } from './channel-error.ts'
-import type { ConnectionState } from './connection.ts'
+import type { ConnectionState } from './connection-state.ts'
 import type { ListenOptions } from './listeners.ts'
 
 /** Resolves as soon as it is open. Rejects where it is closed instead, or with the signal's reason. */

@@ -1,14 +1,24 @@
 // Contracts, once, EventTarget, disposal, lag, and what development says.
 import { defineMessages } from '@serverchannel/protocol'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
-import { z } from 'zod'
 import { development } from '../src/development.ts'
 import { connect } from '../src/index.ts'
 import { settle } from './fake-clock.ts'
 import { World } from './harness.ts'
 import { channelState, PING, serverMessage } from './wire.ts'
 
-const messages = defineMessages({ OrderChanged: z.object({ id: z.number() }), Note: z.string() })
+/** A Standard Schema by hand, as libraries make them. */
+function schema<Input>(isValid: (value: unknown) => boolean, place: string): StandardSchemaV1<Input> {
+  const validate = (value: unknown): StandardSchemaV1.Result<Input> =>
+    isValid(value) ? { value: value as Input } : { issues: [{ message: 'is none', path: [place] }] }
+  return { '~standard': { version: 1, vendor: 'test', validate } }
+}
+
+const messages = defineMessages({
+  OrderChanged: schema<{ id: number }>((value) => typeof (value as { id?: unknown }).id === 'number', 'id'),
+  Note: schema<string>((value) => typeof value === 'string', ''),
+})
 
 let world: World
 

@@ -1,7 +1,17 @@
 import type { ClientCodec } from '../codec.ts'
-import type { WebSocketConstructor } from './websocket.ts'
 
 export type TransportName = 'websocket' | 'server-sent-events' | 'long-polling'
+
+/** What a `WebSocket` object has to have: that of browsers and that of `ws` do. */
+export interface WebSocketLike {
+  binaryType?: string
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: object) => void): void
+  send(data: string | Uint8Array<ArrayBuffer>): void
+  close(): void
+}
+
+/** A `WebSocket` class. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike
 
 /** What an attempt to connect is made with. */
 export interface Attempt {

@@ -1,16 +1,5 @@
 import type { Attempt, Transport, TransportKind, TransportListener } from './transport.ts'
 
-/** What a `WebSocket` object has to have: that of browsers and that of `ws` do. */
-export interface WebSocketLike {
-  binaryType?: string
-  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: object) => void): void
-  send(data: string | Uint8Array<ArrayBuffer>): void
-  close(): void
-}
-
-/** A `WebSocket` class. */
-export type WebSocketConstructor = new (url: string) => WebSocketLike
-
 /** One socket, without a negotiation before it: the shortest way. */
 export const webSocket: TransportKind = { name: 'websocket', isTextOnly: false, open }
 

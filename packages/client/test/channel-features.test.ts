@@ -1,6 +1,5 @@
 // Contracts, once, EventTarget, disposal, lag, and what development says.
-import { defineMessages } from '@serverchannel/protocol'
-import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { defineMessages, type MessageContract } from '@serverchannel/protocol'
 import { beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { development } from '../src/development.ts'
 import { connect } from '../src/index.ts'
@@ -8,10 +7,15 @@ import { settle } from './fake-clock.ts'
 import { World } from './harness.ts'
 import { channelState, PING, serverMessage } from './wire.ts'
 
+type Standard = MessageContract[string]['~standard']
+
 /** A Standard Schema by hand, as libraries make them. */
-function schema<Input>(isValid: (value: unknown) => boolean, place: string): StandardSchemaV1<Input> {
-  const validate = (value: unknown): StandardSchemaV1.Result<Input> =>
-    isValid(value) ? { value: value as Input } : { issues: [{ message: 'is none', path: [place] }] }
+function schema<Input>(
+  isValid: (value: unknown) => boolean,
+  place: string,
+): { readonly '~standard': Standard & { readonly types?: { readonly input: Input; readonly output: Input } } } {
+  const validate: Standard['validate'] = (value) =>
+    isValid(value) ? { value } : { issues: [{ message: 'is none', path: [place] }] }
   return { '~standard': { version: 1, vendor: 'test', validate } }
 }
 

@@ -223,6 +223,20 @@ const generalLimits = {
     unit: 'ms',
     doc: 'how long it is kept for those who come back',
   },
+  historyReadMax: {
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'messages',
+    doc: 'that one reading of the history gives; it gives about 1 MiB of them at most',
+  },
+  storeWaitingBytesMax: {
+    default: 67_108_864,
+    min: 1024,
+    max: 68_719_476_736,
+    unit: 'bytes',
+    doc: 'of entries that were posted and that an SQLite store has not written yet; any more posts fail',
+  },
 } as const
 
 /**
@@ -276,10 +290,25 @@ export interface NodesOptions {
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions<Contract extends MessageContract = MessageContract> extends Partial<Limits> {
-  /** Where the log is kept: `memory:` (the default), or a store of one's own. */
+  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, or a store of one's own. */
   readonly store?: string | Store
+  /**
+   * How safe an acknowledged message is, of a `sqlite:` store: `logged` (its default): it survives the process; `synced`:
+   * it survives the machine. See `docs/stores.md`.
+   */
+  readonly durability?: 'logged' | 'synced'
   /** Path of the hub that clients connect to. Default `/msg`. */
   readonly path?: string
+  /**
+   * Path of the channel as plain WebSockets, one message as JSON in each frame, as Creatio's .NET Framework edition has it
+   * at `/0/Nui/ViewModule.aspx.ashx`. Left out: there is none.
+   */
+  readonly rawPath?: string | undefined
+  /**
+   * Tells Creatio's clients where their channel is, at `/ServiceModel/ApplicationInfoService.svc/GetApplicationInfo`, and
+   * below `/0` too where there is a `rawPath`. Default false.
+   */
+  readonly applicationInfo?: boolean | undefined
   /** Path of the web service that posts. Default `/api/messages`. */
   readonly apiPath?: string
   /** Who a client is. Left out: whoever comes from an allowed origin may connect, as nobody in particular. */

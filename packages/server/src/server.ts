@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import {
+  type BodyOf,
+  defineMessages,
+  type HubContract,
+  type MessageContract,
+  type NoContract,
+} from '@serverchannel/protocol'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import type { AudienceInput } from './channel/audience.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import { createContractCheck } from './channel/contract.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
 import type { Post } from './channel/intake.ts'
@@ -21,7 +29,6 @@ import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
 import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
-import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
@@ -41,6 +48,12 @@ const LAST_POLLS_MS = 1000
 /** What a post may carry besides its sender and body. */
 export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'intervalMs' | 'ttlMs' | 'id'> & {
   readonly except?: string | Iterable<string>
+}
+
+/** A post whose body is by the contract. */
+export type PostOf<Contract, Sender extends string> = Omit<Post, 'sender' | 'body'> & {
+  readonly sender: Sender
+  readonly body?: BodyOf<Contract, Sender> | undefined
 }
 
 export interface ListenOptions {
@@ -66,7 +79,9 @@ export interface ListenAddress {
  * channel.attach(httpServer)
  * await channel.postMessageToAll('OrderChanged', { id: 42 })
  */
-export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
+export async function createServerChannel<const Contract extends MessageContract = NoContract>(
+  options: ServerChannelOptions<Contract> = {},
+): Promise<ServerChannel<Contract>> {
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
@@ -85,6 +100,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     limits,
     createId: createMessageId,
+    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
     onSignal: (text) => cluster.hear(text),
     onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
@@ -142,7 +158,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
-  const channelMethods = createChannelMethods({ ...shared, messages })
+  const channelMethods = createChannelMethods({ ...shared, channel, messages })
   const methods = endpoints.mapChannel(path, channel, channelMethods, workers)
   if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, channelMethods)
   await channel.open()
@@ -189,7 +205,7 @@ interface ServerChannelParts {
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
-export class ServerChannel {
+export class ServerChannel<Contract = NoContract> {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
@@ -227,7 +243,7 @@ export class ServerChannel {
    *
    * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, key: 'order:42' })
    */
-  post(post: Post): Posting<Receipt> {
+  post<Sender extends string>(post: PostOf<Contract, Sender>): Posting<Receipt> {
     // Callers without types may give anything.
     const sender = (post as Post | null | undefined)?.sender
     const outcome = this.#parts.channel.post([post]).then(([receipt]) => {
@@ -241,16 +257,20 @@ export class ServerChannel {
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
-  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<Receipt> {
+  postMessageToAll<Sender extends string>(
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
+    options: PostOptions = {},
+  ): Posting<Receipt> {
     const { except, ...rest } = options
     return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
-  postMessage(
+  postMessage<Sender extends string>(
     users: string | Iterable<string>,
-    sender: string,
-    body?: unknown,
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
     const { except, ...rest } = options
@@ -374,11 +394,11 @@ export class ServerChannel {
    * const chat = server.mapHub('/chat', defineHub<ChatContract>({ methods: { … } }))
    * chat.clients.group('sales').send('Said', 'server', 'hello')
    */
-  mapHub<Contract extends HubContract>(
+  mapHub<Hub extends HubContract>(
     path: string,
-    definition: HubDefinition<Contract>,
+    definition: HubDefinition<Hub>,
     options: MapOptions = {},
-  ): MappedHub<Contract> {
+  ): MappedHub<Hub> {
     return this.#parts.endpoints.mapHub(path, definition, options)
   }
 

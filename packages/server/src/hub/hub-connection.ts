@@ -97,6 +97,10 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     return this.#codec
   }
 
+  get owner(): string | undefined {
+    return this.#init.owner
+  }
+
   get request(): HubRequest {
     return this.#init.request
   }

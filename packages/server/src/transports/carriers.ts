@@ -38,6 +38,8 @@ export interface Arrival {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  /** Whose it is, for a client that asks. */
+  readonly owner?: string
   readonly seat: Seat
   readonly request: IncomingMessage
   /** Where the client negotiated. */
@@ -119,7 +121,7 @@ export class Carriers {
   /** A client that could go on over another socket stays: that may come to this process only. */
   #handOver(socket: Duplex, head: Buffer, arrival: Arrival): boolean {
     const { handOver, roster, logger } = this.#parts
-    const { id, identity, position, seat, request, http } = arrival
+    const { id, identity, position, owner, seat, request, http } = arrival
     if (!handOver || http?.isStateful) return false
     const onGone = (gone: ServedConnection): void => {
       roster.remove(gone)
@@ -127,7 +129,7 @@ export class Carriers {
       if (http) this.#connections.gone(http)
     }
     const onEnd = (ended: ServedConnection, error: ChannelError | undefined): void => logEnd(logger, ended, error)
-    const connection = handOver.take(socket, { id, identity, position, request, head, onGone, onEnd })
+    const connection = handOver.take(socket, { id, identity, position, owner, request, head, onGone, onEnd })
     if (!connection) return false
     if (http) this.#connections.opened(http)
     http?.open('WebSockets', connection)

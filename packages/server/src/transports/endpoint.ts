@@ -18,6 +18,7 @@ import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
 import type { Neighbours } from './neighbours.ts'
+import { startOf } from './position-owner.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -220,7 +221,8 @@ export class Endpoint {
       }
       socket.off('error', onError)
       const id = http?.id ?? this.#parts.createId()
-      this.#carriers.openWebSocket(socket, head, { id, identity, position, seat, request, http })
+      const start = startOf(position, findIgnoringCase(query, 'owner'), identity.user)
+      this.#carriers.openWebSocket(socket, head, { ...start, id, identity, seat, request, http })
     } catch (error) {
       seat?.release()
       refuseUpgrade(socket, toChannelError(error))
@@ -291,7 +293,8 @@ export class Endpoint {
         seat.release()
         throw error
       }
-      this.#carriers.open(name, response, { id: http.id, identity, position, seat, request, http })
+      const start = startOf(position, findIgnoringCase(query, 'owner'), identity.user)
+      this.#carriers.open(name, response, { ...start, id: http.id, identity, seat, request, http })
     } else if (carrier instanceof LongPollingTransport && name === 'LongPolling') carrier.poll(response)
     else if (carrier instanceof ServerSentEventsTransport && name === 'ServerSentEvents') send(response, 409, '', PLAIN)
     else send(response, 400, CHANGED_TRANSPORT, PLAIN)

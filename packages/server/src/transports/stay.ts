@@ -21,6 +21,7 @@ export interface StayInit {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  readonly owner?: string | undefined
   readonly seat: Seat
   /** Where the client negotiated. */
   readonly http: HttpConnection | undefined
@@ -31,6 +32,7 @@ export class Stay implements ServedConnectionInit {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  readonly owner: string | undefined
   readonly transport: Transport
   readonly request: HubRequest
   readonly #seat: Seat
@@ -41,6 +43,7 @@ export class Stay implements ServedConnectionInit {
     this.id = init.id
     this.identity = init.identity
     this.position = init.position
+    this.owner = init.owner
     this.transport = transport
     this.request = request
     this.#seat = init.seat

@@ -109,6 +109,9 @@ export class WorkerConnections {
         if (message.isIn) this.#channel.joinGroup(connection.id, message.group)
         else this.#channel.leaveGroup(connection.id, message.group)
         return
+      case 'pace':
+        this.#channel.tellEvery(connection.id, message.intervalMs)
+        return
       case 'say':
         this.#say(connection, new Chunk(toBytes(message.payload), message.countedMessages))
         return
@@ -130,11 +133,12 @@ export class WorkerConnections {
     this.#calls.onDrain()
   }
 
-  #serve({ connection: number, id, identity, position }: HandedSocket, transport: Transport): void {
+  #serve({ connection: number, id, identity, position, owner }: HandedSocket, transport: Transport): void {
     const init: ServedConnectionInit = {
       id,
       identity,
       position,
+      owner,
       transport,
       isStateful: false,
       request: REQUEST,

@@ -5,7 +5,7 @@ import { type ChannelEventTarget, createEventTarget } from './channel-events.ts'
 import { createOnce, type Once } from './channel-once.ts'
 import { createChannel } from './create-channel.ts'
 import { keepPosition } from './kept-position.ts'
-import type { ConnectOptions } from './options.ts'
+import type { ConnectOptions, Parts } from './options.ts'
 import { chooseTransport } from './transport-choice.ts'
 import { longPolling } from './transports/long-polling.ts'
 import { serverSentEvents } from './transports/server-sent-events.ts'
@@ -29,10 +29,20 @@ export type Channel<Contract = unknown> = ListeningChannel<Contract> &
  * channel.on('OrderChanged', (body) => refresh(body))
  */
 export function connect<Contract = unknown>(url = '/msg', options: ConnectOptions<Contract> = {}): Channel<Contract> {
+  return connectBy(url, options)
+}
+
+/** @param share puts a source that pages share in the place of a connection of the page's own */
+export function connectBy<Contract>(
+  url: string,
+  options: ConnectOptions<Contract>,
+  share?: Parts['share'],
+): Channel<Contract> {
   const { channel, source } = createChannel(url, options, {
     chooseTransport: (hub, settings, names) => chooseTransport(transports, names, hub, settings),
     createCalls,
     keepPosition,
+    share,
   })
   return Object.assign(channel, createOnce(channel), createChannelCalls(channel, source), createEventTarget(channel))
 }

@@ -8,7 +8,7 @@ import type { MessageSource, OpenSource } from './source.ts'
 export function createChannel<Contract>(
   url: string,
   options: ConnectOptions<Contract>,
-  { chooseTransport, createCalls, keepPosition }: Parts,
+  { chooseTransport, createCalls, keepPosition, share }: Parts,
 ): { readonly channel: Channel<Contract>; readonly source: MessageSource } {
   const { position, development, messages, keepPosition: area = 'tab', transports } = options
   const settings = createSettings(options)
@@ -16,7 +16,8 @@ export function createChannel<Contract>(
   const hub = resolveHubUrl(url)
   const choice = chooseTransport(hub, settings, transports)
   const kept = area ? keepPosition?.(hub, area, environment) : undefined
-  const open: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const openOwn: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const open = share?.({ hub, settings, transports, openOwn }) ?? openOwn
   const channel = new Channel<Contract>({
     openSource: kept?.keep(open) ?? open,
     environment,

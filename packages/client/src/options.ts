@@ -4,6 +4,7 @@ import { type ClientCodec, json } from './codec.ts'
 import type { Development } from './development.ts'
 import { createEnvironment, type Environment } from './environment.ts'
 import type { keepPosition } from './kept-position.ts'
+import type { OpenSource } from './source.ts'
 import type { TransportChoice, TransportName } from './transports/transport.ts'
 import type { WebSocketConstructor } from './transports/websocket.ts'
 
@@ -71,6 +72,16 @@ export interface Parts {
   readonly chooseTransport: (hub: URL, settings: Settings, names: readonly TransportName[] | undefined) => TransportChoice
   readonly createCalls?: typeof createCalls | undefined
   readonly keepPosition?: typeof keepPosition | undefined
+  /** Puts another source in the place of a connection of the page's own. */
+  readonly share?: ((own: OwnConnection) => OpenSource) | undefined
+}
+
+/** A connection of the page's own, and what it is made of. */
+export interface OwnConnection {
+  readonly hub: URL
+  readonly settings: Settings
+  readonly transports: readonly TransportName[] | undefined
+  readonly openOwn: OpenSource
 }
 
 /** Milliseconds, each a number above 0. */

@@ -40,7 +40,8 @@ interface Asked {
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
-  readonly #script = new ClientScript()
+  readonly #script = new ClientScript('@serverchannel/client/serverchannel.js')
+  readonly #worker = new ClientScript('@serverchannel/client/shared-worker.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -105,6 +106,10 @@ export class Routes {
       case 'serverchannel.js':
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      case 'shared-worker.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#worker.answer(request, response))
         return true
       default:
         return false

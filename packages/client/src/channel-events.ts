@@ -80,13 +80,20 @@ export function createEventTarget(channel: Observed): ChannelEventTarget {
     ],
   ])
   return {
-    addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: AddEventListenerOptions | boolean) {
+    addEventListener(
+      type: string,
+      listener: EventListenerOrEventListenerObject | null,
+      options?: AddEventListenerOptions | boolean,
+    ) {
       sources.get(type)?.()
       sources.delete(type)
       target.addEventListener(type, listener, options)
     },
-    removeEventListener: (type: string, listener: EventListenerOrEventListenerObject | null, options?: EventListenerOptions | boolean) =>
-      target.removeEventListener(type, listener, options),
+    removeEventListener: (
+      type: string,
+      listener: EventListenerOrEventListenerObject | null,
+      options?: EventListenerOptions | boolean,
+    ) => target.removeEventListener(type, listener, options),
     dispatchEvent: (event) => target.dispatchEvent(event),
   }
 }

@@ -1,11 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import {
-  type BodyOf,
-  type ChannelState,
-  type Message,
-  parsePosition,
-  type SenderOf,
-} from '@serverchannel/protocol'
+import { type BodyOf, type ChannelState, type Message, parsePosition, type SenderOf } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 import type { StateChange } from './channel-events.ts'
 import type { ConnectionState } from './connection.ts'
@@ -14,6 +8,7 @@ import type { Environment } from './environment.ts'
 import { type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'
 import { createMessageQueue, type MessageQueue } from './message-queue.ts'
 import type { MessageSource, OpenSource } from './source.ts'
+import { untilOpen } from './until-open.ts'
 
 /** What {@link Channel.messages} can be told. */
 export interface MessagesOptions extends ListenOptions {
@@ -219,23 +214,8 @@ export class Channel<Contract = unknown> implements AsyncDisposable {
    * @example
    * await channel.ready({ signal: AbortSignal.timeout(5_000) })
    */
-  async ready({ signal }: ListenOptions = {}): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.state === 'open') return
-    if (this.state === 'closed') throw this.#closedError()
-    const settled = new AbortController()
-    const untilSettled = { signal: settled.signal }
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.onStateChange((state) => {
-          if (state === 'open') resolve()
-          else if (state === 'closed') reject(this.#closedError())
-        }, untilSettled)
-        signal?.addEventListener('abort', () => reject(signal.reason as Error), untilSettled)
-      })
-    } finally {
-      settled.abort()
-    }
+  ready(options: ListenOptions = {}): Promise<void> {
+    return untilOpen(this, () => this.#closedError(), options)
   }
 
   /** Tries to connect now where the channel waits to do so. A connection that works is left as it is. */

@@ -169,7 +169,7 @@ export function openConnection(
     try {
       accessToken = typeof settings.accessToken === 'function' ? await settings.accessToken() : settings.accessToken
     } catch (cause) {
-      failure = new ChannelError('access_token_failed', 'There is no access token.', { cause })
+      failure = new ChannelError('access_token_failed', 'No access token.', { cause })
     }
     if (attempt === attempts) step(failure ? 'lost' : 'authorized', failure)
   }
@@ -248,7 +248,7 @@ export function openConnection(
     },
     send(message) {
       if (phase !== 'open' && phase !== 'catching-up') {
-        throw new ChannelError('connection_lost', 'There is no connection at the moment.')
+        throw new ChannelError('connection_lost', 'There is no connection.')
       }
       session?.send(message)
     },

@@ -1,5 +1,6 @@
 import { Channel } from './channel.ts'
 import { openConnectionSource } from './connection-source.ts'
+import { paceWhenHidden } from './hidden-pace.ts'
 import { resolveHubUrl } from './hub-url.ts'
 import { type ConnectOptions, createSettings, type Parts } from './options.ts'
 import type { MessageSource, OpenSource } from './source.ts'
@@ -10,13 +11,14 @@ export function createChannel<Contract>(
   options: ConnectOptions<Contract>,
   { chooseTransport, createCalls, keepPosition, share }: Parts,
 ): { readonly channel: Channel<Contract>; readonly source: MessageSource } {
-  const { position, development, messages, keepPosition: area = 'tab', transports } = options
+  const { position, development, messages, keepPosition: area = 'tab', transports, whenHidden } = options
   const settings = createSettings(options)
   const { environment } = settings
   const hub = resolveHubUrl(url)
   const choice = chooseTransport(hub, settings, transports)
   const kept = area ? keepPosition?.(hub, area, environment) : undefined
-  const openOwn: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const connected: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const openOwn = whenHidden === 'latest' ? paceWhenHidden(connected, environment, options.hiddenIntervalMs) : connected
   const open = share?.({ hub, settings, transports, openOwn }) ?? openOwn
   const channel = new Channel<Contract>({
     openSource: kept?.keep(open) ?? open,

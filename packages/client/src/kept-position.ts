@@ -51,7 +51,7 @@ export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Enviro
     position: found.slice(end + 1) || undefined,
     keep: (open) => (channel) =>
       open({
-        position: () => channel.position(),
+        ...channel,
         owner: () => owner,
         onOwner(told) {
           owner = told
@@ -71,7 +71,6 @@ export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Enviro
           stopSigns()
           taken.delete(key)
         },
-        onError: (error) => channel.onError(error),
       }),
   }
 }

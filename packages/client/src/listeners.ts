@@ -9,6 +9,8 @@ export interface ListenOptions {
 export interface HandlerOptions extends ListenOptions {
   /** Whether it is called only once. Default false. */
   readonly once?: boolean | undefined
+  /** For whose sake it is called. In development a warning tells if that has left the document and the handler has not. */
+  readonly element?: Element | undefined
 }
 
 /** Takes a handler off again. Idempotent. To be called, or as `using off = channel.on(…)`. */

@@ -69,7 +69,11 @@ export interface ConnectOptions<Contract = unknown> extends ConnectionOptions {
 /** What an entry of the package is made of: what it leaves out costs nothing. */
 export interface Parts {
   /** Which transport an attempt is made with. @throws TypeError where none is left */
-  readonly chooseTransport: (hub: URL, settings: Settings, names: readonly TransportName[] | undefined) => TransportChoice
+  readonly chooseTransport: (
+    hub: URL,
+    settings: Settings,
+    names: readonly TransportName[] | undefined,
+  ) => TransportChoice
   readonly createCalls?: typeof createCalls | undefined
   readonly keepPosition?: typeof keepPosition | undefined
   /** Puts another source in the place of a connection of the page's own. */
@@ -91,7 +95,6 @@ const durations = {
   serverTimeoutMs: 30_000,
   keepAliveIntervalMs: 15_000,
   handshakeTimeoutMs: 15_000,
-  hiddenIntervalMs: 10_000,
 }
 
 /** How to connect, checked and complete. */

@@ -1,6 +1,6 @@
-import type { Channel } from '../src/channel.ts'
 import { connect } from '../src/connect.ts'
 import type { Environment, KeptValues, Sign } from '../src/environment.ts'
+import type { Channel } from '../src/index.ts'
 import type { ConnectOptions } from '../src/options.ts'
 import { FakeClock, settle } from './fake-clock.ts'
 import { FakeNetwork } from './fake-socket.ts'

@@ -62,6 +62,7 @@ export {
   createServerChannel,
   type ListenAddress,
   type ListenOptions,
+  type PostOf,
   type PostOptions,
   type ServerChannel,
 } from './server.ts'

@@ -1,12 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { HubContract } from '@serverchannel/protocol'
+import {
+  type BodyOf,
+  defineMessages,
+  type HubContract,
+  type MessageContract,
+  type NoContract,
+} from '@serverchannel/protocol'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import type { AudienceInput } from './channel/audience.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import { createContractCheck } from './channel/contract.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import type { Store } from './channel/store.ts'
@@ -37,6 +44,12 @@ export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'i
   readonly except?: string | Iterable<string>
 }
 
+/** A post whose body is by the contract. */
+export type PostOf<Contract, Sender extends string> = Post & {
+  readonly sender: Sender
+  readonly body?: BodyOf<Contract, Sender> | undefined
+}
+
 export interface ListenOptions {
   /** 0 (the default): one that is free. */
   readonly port?: number
@@ -60,7 +73,9 @@ export interface ListenAddress {
  * channel.attach(httpServer)
  * await channel.postMessageToAll('OrderChanged', { id: 42 })
  */
-export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
+export async function createServerChannel<const Contract extends MessageContract = NoContract>(
+  options: ServerChannelOptions<Contract> = {},
+): Promise<ServerChannel<Contract>> {
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
@@ -70,6 +85,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     limits,
     createId: createMessageId,
+    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
   })
   const development = options.development ?? false
@@ -103,7 +119,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
-  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
+  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, channel, messages }))
   await channel.open()
   return new ServerChannel({
     channel,
@@ -134,7 +150,7 @@ interface ServerChannelParts {
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
-export class ServerChannel {
+export class ServerChannel<Contract = NoContract> {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
@@ -167,7 +183,7 @@ export class ServerChannel {
    *
    * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, key: 'order:42' })
    */
-  post(post: Post): Posting<Receipt> {
+  post<Sender extends string>(post: PostOf<Contract, Sender>): Posting<Receipt> {
     // Callers without types may give anything.
     const sender = (post as Post | null | undefined)?.sender
     const outcome = this.#parts.channel.post([post]).then(([receipt]) => {
@@ -181,16 +197,20 @@ export class ServerChannel {
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
-  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<Receipt> {
+  postMessageToAll<Sender extends string>(
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
+    options: PostOptions = {},
+  ): Posting<Receipt> {
     const { except, ...rest } = options
     return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
-  postMessage(
+  postMessage<Sender extends string>(
     users: string | Iterable<string>,
-    sender: string,
-    body?: unknown,
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
     const { except, ...rest } = options

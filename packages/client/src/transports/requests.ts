@@ -47,7 +47,13 @@ export function openRequests(
 
   const request = async (url: URL, init: RequestInit): Promise<Response> => {
     const headers = { ...init.headers, ...(accessToken ? { Authorization: `Bearer ${accessToken}` } : {}) }
-    return (attempt.fetch ?? fetch)(url, { cache: 'no-store', credentials: 'include', signal: ending.signal, ...init, headers })
+    return (attempt.fetch ?? fetch)(url, {
+      cache: 'no-store',
+      credentials: 'include',
+      signal: ending.signal,
+      ...init,
+      headers,
+    })
   }
 
   const ask = async (url: URL, init: RequestInit): Promise<Response> => {

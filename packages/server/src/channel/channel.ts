@@ -4,6 +4,7 @@ import { AudienceKeys } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
+import type { CheckContract } from './contract.ts'
 import type { Draft, Entry } from './entry.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
 import { Intervals } from './intervals.ts'
@@ -37,6 +38,7 @@ export interface ChannelParts {
   readonly clock: Clock
   readonly limits: ChannelLimits
   readonly createId: () => string
+  readonly checkContract?: CheckContract | undefined
   /** Told once of each reserved sender under which the server's own code posts. */
   readonly onReservedSender?: (sender: string) => void
 }
@@ -60,6 +62,7 @@ export class Channel implements LogFollower {
   readonly #clock: Clock
   readonly #limits: ChannelLimits
   readonly #createId: () => string
+  readonly #checkContract: CheckContract | undefined
   readonly #onReservedSender: (sender: string) => void
   /** No more than there are. */
   readonly #reservedSeen = new Set<string>()
@@ -71,11 +74,12 @@ export class Channel implements LogFollower {
   readonly #connections = new Map<string, Connection>()
   #isOpen = false
 
-  constructor({ store, clock, limits, createId, onReservedSender = () => {} }: ChannelParts) {
+  constructor({ store, clock, limits, createId, checkContract, onReservedSender = () => {} }: ChannelParts) {
     this.#store = store
     this.#clock = clock
     this.#limits = limits
     this.#createId = createId
+    this.#checkContract = checkContract
     this.#onReservedSender = onReservedSender
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
     const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
@@ -99,6 +103,7 @@ export class Channel implements LogFollower {
       run: (cursor, connection) => runs.after(cursor, connection),
       read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
       wake: (connection) => pump.add(connection),
+      after: (delayMs, run) => clock.after(delayMs, run),
     }
   }
 
@@ -133,6 +138,7 @@ export class Channel implements LogFollower {
   async post(posts: readonly Post[], sentBy?: MessageOrigin): Promise<readonly Receipt[]> {
     const now = this.#clock.now()
     const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId, sentBy))
+    if (this.#checkContract) for (const draft of drafts) this.#checkContract(draft)
     if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
     const offsets = await this.#append(drafts)
@@ -194,6 +200,13 @@ export class Channel implements LogFollower {
       connection.leave(key)
       this.#keys.release(key)
     }
+    return connection !== undefined
+  }
+
+  /** @see Connection.tellEvery @returns false where there is no such connection */
+  tellEvery(connectionId: string, intervalMs: number): boolean {
+    const connection = this.#connections.get(connectionId)
+    connection?.tellEvery(intervalMs)
     return connection !== undefined
   }
 

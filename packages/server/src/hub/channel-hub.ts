@@ -1,6 +1,9 @@
+import { CHANNEL_OWNER_TARGET, MessageType } from '@serverchannel/protocol'
 import type { Channel } from '../channel/channel.ts'
+import { Chunk, toBytes } from '../channel/chunk.ts'
 import type { CallMessage, Hub, HubSession } from './hub.ts'
 import type { HubPeer } from './hub-peer.ts'
+import { claimedOwner, positionOwner } from './position-owner.ts'
 
 /** The channel's own hub: a client that has shaken hands gets the channel's messages, and can call its methods. */
 export class ChannelHub implements Hub {
@@ -27,10 +30,15 @@ class ChannelSession implements HubSession {
   #calls: HubSession | undefined
 
   constructor(peer: HubPeer, channel: Channel, methods: Hub) {
-    const { id, identity, codec, position } = peer
+    const { id, identity, codec, request } = peer
+    const claimed = claimedOwner(request.url)
+    const owner = claimed === undefined ? undefined : positionOwner(identity.user)
+    // Where somebody else was is no place to go on from.
+    const position = claimed && claimed !== owner ? null : peer.position
     this.#peer = peer
     this.#channel = channel
     this.#methods = methods
+    if (owner !== undefined) tellOwner(peer, owner)
     this.#connection = channel.connect({
       id,
       user: identity.user,
@@ -67,4 +75,9 @@ class ChannelSession implements HubSession {
     this.#channel.disconnect(this.#connection)
     this.#calls?.onDisconnected(error)
   }
+}
+
+function tellOwner(peer: HubPeer, owner: string): void {
+  const call = { type: MessageType.Invocation, target: CHANNEL_OWNER_TARGET, arguments: [owner] } as const
+  peer.write(new Chunk(toBytes(peer.codec.encode(call)), 1))
 }

@@ -19,7 +19,11 @@ const PAGE = `<!doctype html>
     ...(asked.has('no-worker') ? { workerUrl: false } : {}),
     ...(asked.has('alone') ? { share: false } : {}),
   })
-  channel.onMessage((message) => got.push(message.Body))
+  channel.onMessage((message) => {
+    got.push(message.Body)
+    // Over reloads.
+    sessionStorage.all = JSON.stringify([...JSON.parse(sessionStorage.all ?? '[]'), message.Body])
+  })
   channel.onGap(({ reason }) => got.push(reason))
   channel.onStateChange((state) => states.push(state))
 </script>`

@@ -10,8 +10,8 @@ import { createEnvironment, type Sign } from '../src/environment.ts'
 import type { MessageSource, OpenSource, SourceListener } from '../src/source.ts'
 import { Relay } from '../src/tabs/relay.ts'
 import { createSharedHistory } from '../src/tabs/shared-history.ts'
-import { TabSource } from '../src/tabs/tab-source.ts'
 import type { LinkListener, OpenLink, ToTab } from '../src/tabs/tab-message.ts'
+import { TabSource } from '../src/tabs/tab-source.ts'
 import { FakeClock, settle } from './fake-clock.ts'
 
 /** A connection whose other end is the test. */
@@ -26,7 +26,11 @@ class FakeSource implements MessageSource {
   readonly hubCalls: Calls | undefined
   readonly accessToken: (() => Promise<string>) | undefined
 
-  constructor(listener: SourceListener, createCalls?: (send: (message: HubMessage) => void) => Calls, token?: () => Promise<string>) {
+  constructor(
+    listener: SourceListener,
+    createCalls?: (send: (message: HubMessage) => void) => Calls,
+    token?: () => Promise<string>,
+  ) {
     this.listener = listener
     this.hubCalls = createCalls?.((message) => this.sent.push(message))
     this.accessToken = token
@@ -126,8 +130,16 @@ class Browser {
     })
   }
 
-  environment(onSign: (listener: (sign: Sign) => void) => () => void = () => () => {}): ReturnType<typeof createEnvironment> {
-    return createEnvironment({ now: this.clock.now, after: this.clock.after, random: () => 0.5, onSign, isHidden: () => false })
+  environment(
+    onSign: (listener: (sign: Sign) => void) => () => void = () => () => {},
+  ): ReturnType<typeof createEnvironment> {
+    return createEnvironment({
+      now: this.clock.now,
+      after: this.clock.after,
+      random: () => 0.5,
+      onSign,
+      isHidden: () => false,
+    })
   }
 
   get connection(): FakeSource {
@@ -426,7 +438,9 @@ describe('calls over a shared connection', () => {
     await one.channel.close()
     await settle()
     const [slow] = browser.connection.sent as unknown as { invocationId: string }[]
-    expect(browser.connection.sent.filter(({ type }) => type === 5)).toEqual([{ type: 5, invocationId: slow?.invocationId }])
+    expect(browser.connection.sent.filter(({ type }) => type === 5)).toEqual([
+      { type: 5, invocationId: slow?.invocationId },
+    ])
   })
 })
 

@@ -75,7 +75,10 @@ function unused(): never {
 }
 
 function rename(tab: string, message: HubMessage): HubMessage {
-  const { invocationId, streamIds } = message as { readonly invocationId?: string; readonly streamIds?: readonly string[] }
+  const { invocationId, streamIds } = message as {
+    readonly invocationId?: string
+    readonly streamIds?: readonly string[]
+  }
   return {
     ...message,
     ...(invocationId === undefined ? {} : { invocationId: join(tab, invocationId) }),

@@ -133,7 +133,9 @@ export class Relay {
         onStateChange: current((state: ConnectionState, _previous: ConnectionState, error: ChannelError | undefined) =>
           this.#tellAll({ kind: 'state', state, error: toShared(error) }),
         ),
-        onError: current(({ code, message }: ChannelError) => this.#tellAll({ kind: 'error', error: { code, message } })),
+        onError: current(({ code, message }: ChannelError) =>
+          this.#tellAll({ kind: 'error', error: { code, message } }),
+        ),
       },
       { createCalls: this.#calls.create, accessToken: () => this.#askToken() },
     )

@@ -22,7 +22,9 @@ export function shareSource(
     const tab = createTabName(settings.environment.random)
     const script = typeof SharedWorker === 'function' ? scriptOf(hub, workerUrl) : undefined
     if (script !== undefined) links.push(createWorkerLink(script, name, tab))
-    links.push(createLeaderLink(`serverchannel ${name}`, tab, (ways) => createHubRelay(hub, settings, transports, ways)))
+    links.push(
+      createLeaderLink(`serverchannel ${name}`, tab, (ways) => createHubRelay(hub, settings, transports, ways)),
+    )
   }
   const { environment, accessToken } = settings
   return (listener) =>

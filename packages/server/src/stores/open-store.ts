@@ -23,11 +23,15 @@ type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Sto
 const openers = new Map<string, OpenStore>([
   ['memory:', openMemory],
   ['sqlite:', openSqlite],
+  ['postgres:', openPostgresStore],
+  ['postgresql:', openPostgresStore],
 ])
 
 function openMemory(_address: string, bounds: HistoryBounds): Store {
   if (bounds.durability !== undefined) {
-    throw new TypeError(`A 'memory:' store can't be '${bounds.durability}': leave 'durability' out, or name another store.`)
+    throw new TypeError(
+      `A 'memory:' store can't be '${bounds.durability}': leave 'durability' out, or name another store.`,
+    )
   }
   return new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })
 }
@@ -39,6 +43,16 @@ async function openSqlite(address: string, bounds: HistoryBounds): Promise<Store
   }
   const { SqliteStore } = await import('./sqlite.ts')
   return new SqliteStore({ ...bounds, file: resolve(file), durability: bounds.durability ?? 'logged' })
+}
+
+async function openPostgresStore(address: string, bounds: HistoryBounds): Promise<Store> {
+  if (bounds.durability !== undefined) {
+    throw new TypeError(
+      "How safe messages in PostgreSQL are is for its own settings to say: leave 'durability' out. See docs/stores.md.",
+    )
+  }
+  const { PostgresStore } = await import('./postgres.ts')
+  return new PostgresStore({ ...bounds, address })
 }
 
 /**

@@ -222,6 +222,13 @@ const generalLimits = {
     unit: 'ms',
     doc: 'how long it is kept for those who come back',
   },
+  historyReadMax: {
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'messages',
+    doc: 'that one reading of the history gives; it gives about 1 MiB of them at most',
+  },
   storeWaitingBytesMax: {
     default: 67_108_864,
     min: 1024,

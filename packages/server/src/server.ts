@@ -6,6 +6,8 @@ import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import type { AudienceInput } from './channel/audience.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import { type History, toHistory } from './channel/history.ts'
+import type { ReadQuery } from './channel/history-query.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { createConnectionId } from './connection-id.ts'
@@ -203,6 +205,23 @@ export class ServerChannel {
     const { except, ...rest } = options
     const to: AudienceInput = except === undefined ? { users } : { users, except }
     return this.post({ ...rest, sender, body, to })
+  }
+
+  /**
+   * Reads what the log has, a part at a time: for back ends that want to know what they missed.
+   *
+   * @throws ChannelError `position_invalid`, `query_invalid`, `store_failed`, `channel_closed`
+   * @example
+   * for (let after = kept, hasMore = true; hasMore; ) {
+   *   const { messages, position, missed, ...rest } = await channel.read({ after, sender: 'OrderChanged' })
+   *   if (missed) await loadAllOrders()
+   *   for (const { Body } of messages) await apply(Body)
+   *   after = position
+   *   hasMore = rest.hasMore
+   * }
+   */
+  async read(query: ReadQuery = {}): Promise<History> {
+    return toHistory(await this.#parts.channel.read(query))
   }
 
   /**

@@ -9,6 +9,7 @@ import type { Limits } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from '../transports/answer.ts'
 import type { Endpoint } from '../transports/endpoint.ts'
 import { ClientScript } from './client-script.ts'
+import { sendHistory } from './history.ts'
 import { postMessages } from './messages.ts'
 
 export interface RoutesParts {
@@ -37,6 +38,8 @@ interface Asked {
   readonly query: URLSearchParams
 }
 
+const MESSAGES_ALLOW = 'GET, HEAD, POST'
+
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
@@ -56,7 +59,7 @@ export class Routes {
       return true
     }
     if (path === apiPath && mayPost) {
-      void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
+      void this.#answer(request, response, () => this.#serveMessages(request, response, query, mayPost), MESSAGES_ALLOW)
       return true
     }
     const slash = path.lastIndexOf('/')
@@ -112,24 +115,34 @@ export class Routes {
     }
   }
 
-  async #post(
+  async #serveMessages(
     request: IncomingMessage,
     response: ServerResponse,
     query: URLSearchParams,
     mayPost: (token: string | undefined) => boolean,
   ): Promise<void> {
-    requireAccess(request, this.#parts.access)
-    if (request.method !== 'POST') throw new ChannelError('method_not_allowed', 'Messages are posted with POST.')
+    const { access, limits, channel } = this.#parts
+    requireAccess(request, access)
+    const isReading = request.method === 'GET' || request.method === 'HEAD'
+    if (!isReading && request.method !== 'POST') {
+      throw new ChannelError('method_not_allowed', 'Messages are posted with POST and read with GET.')
+    }
     if (!mayPost(bearerToken(request, query))) {
       throw new ChannelError(
         'key_rejected',
-        "Posting needs 'Authorization: Bearer KEY' with a key that this server knows.",
+        `${isReading ? 'Reading' : 'Posting'} needs 'Authorization: Bearer KEY' with a key that this server knows.`,
       )
     }
-    await postMessages(request, response, this.#parts.limits, (posts) => this.#parts.channel.post(posts))
+    if (isReading) await sendHistory(response, query, (asked) => channel.read(asked))
+    else await postMessages(request, response, limits, (posts) => channel.post(posts))
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, run: () => void | Promise<void>): Promise<void> {
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    run: () => void | Promise<void>,
+    allow = 'POST',
+  ): Promise<void> {
     try {
       await run()
     } catch (error) {
@@ -139,9 +152,9 @@ export class Routes {
       if (known.code === 'internal' || known.code === 'store_failed') {
         this.#parts.logger.error({ err: known.cause ?? known }, known.message)
       }
-      const allow = known.code === 'method_not_allowed' ? { Allow: 'POST' } : undefined
+      const allowed = known.code === 'method_not_allowed' ? { Allow: allow } : undefined
       const challenge = known.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : undefined
-      sendProblem(response, known, { ...allow, ...challenge })
+      sendProblem(response, known, { ...allowed, ...challenge })
     }
   }
 }

@@ -142,7 +142,7 @@ function toRefusal(error: unknown, file: string): Error {
 
 /** Puts a damaged file, and what belongs to it, aside under another name. @returns that name */
 export function putAside(file: string, now: number): string {
-  const stamp = new Date(now).toISOString().replaceAll(':', '').replace('.', '')
+  const stamp = new Date(now).toISOString().replaceAll(/[-:.]/g, '')
   let aside = `${file}.damaged-${stamp}`
   for (let number = 2; existsSync(aside); number++) aside = `${file}.damaged-${stamp}-${number}`
   renameSync(file, aside)

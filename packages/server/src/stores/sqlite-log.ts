@@ -70,6 +70,8 @@ export class SqliteLog {
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     database.exec(`PRAGMA synchronous = ${durability === 'synced' ? 'FULL' : 'NORMAL'}`)
     this.#retention = new Retention(database, bounds, this.#removed)
+    // The bounds may be smaller than they were.
+    this.trim(Number.NEGATIVE_INFINITY)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     const row = '(?, ?, ?, ?, ?, ?)'
@@ -170,11 +172,6 @@ export class SqliteLog {
     } finally {
       this.#database.close()
     }
-  }
-
-  /** Closes it as it is. */
-  abandon(): void {
-    this.#database.close()
   }
 
   /** Where each row belongs, and what is to be written for those that are not there yet. */

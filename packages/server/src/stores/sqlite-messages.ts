@@ -8,6 +8,12 @@ export interface SqliteLogOptions {
   readonly historyBytesMax: number
 }
 
+/** What the thread is started with. */
+export interface ThreadOptions extends SqliteLogOptions {
+  /** What is wrong with the file that is there: it is put aside, and a new one begins. Undefined: nothing is. */
+  readonly damage: string | undefined
+}
+
 /** A draft as the file keeps it. */
 export interface Row {
   /** Of an idempotent draft; null: none may be compared with it. */
@@ -40,17 +46,23 @@ export type Answer =
   | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly reason: string }
 
-/** What comes without having been asked for. */
+/** What the thread says first, once. */
+export type Opening =
+  | {
+      readonly type: 'opened'
+      readonly state: LogState
+      /** Why it is not simply what it was; undefined where it is. */
+      readonly reason: string | undefined
+    }
+  /** It can't be opened. `isOption`: another file has to be named. `isAside`: what was damaged is out of the way. */
+  | { readonly type: 'refused'; readonly reason: string; readonly isOption: boolean; readonly isAside: boolean }
+  /** What is in the file can't be trusted. The thread has to end before the file is moved. */
+  | { readonly type: 'damaged'; readonly reason: string }
+
+/** What comes later without having been asked for. */
 export type Notice =
-  /** Comes first, once. */
-  | { readonly type: 'opened'; readonly state: LogState }
-  /** Comes instead: it can't be opened. `isOption`: another file has to be named. */
-  | { readonly type: 'refused'; readonly reason: string; readonly isOption: boolean }
-  /** The log was lost or may have been rewound: it goes on from this state. */
-  | { readonly type: 'epoch'; readonly state: LogState; readonly reason: string }
-  /** Something that whoever runs it has to know. */
-  | { readonly type: 'warning'; readonly reason: string }
+  | { readonly type: 'damaged'; readonly reason: string }
   /** Undefined: there is none any more. */
   | { readonly type: 'trouble'; readonly reason: string | undefined }
 
-export type FromThread = { readonly answer: Answer } | { readonly notice: Notice }
+export type FromThread = { readonly answer: Answer } | { readonly opening: Opening } | { readonly notice: Notice }

@@ -1,48 +1,47 @@
 import { failureOf } from './sqlite-database.ts'
 import { FileDamaged, FileRefused, putAside, reasonOf } from './sqlite-file.ts'
 import { SqliteLog } from './sqlite-log.ts'
-import type { Answer, FromThread, Notice, Request, SqliteLogOptions } from './sqlite-messages.ts'
-
-/** A log that is damaged, and that no new one stands for yet. */
-interface Lost {
-  readonly damage: string
-  /** Where it is kept; undefined: where it was. */
-  readonly aside: string | undefined
-}
+import type { Answer, FromThread, Request, ThreadOptions } from './sqlite-messages.ts'
 
 /** Answers the requests of the store, one after the other, and does what can wait when there are none. */
 export class SqliteThread {
-  readonly #options: SqliteLogOptions
   readonly #send: (message: FromThread) => void
+  /** Undefined: it is not open, or damaged. */
   #log: SqliteLog | undefined
   #trouble: string | undefined
-  #lost: Lost | undefined
   #isResting = true
   /** What was posted before is too old, by the last request that said so. */
   #oldest = Number.NEGATIVE_INFINITY
 
-  constructor(options: SqliteLogOptions, send: (message: FromThread) => void) {
-    this.#options = options
+  constructor(send: (message: FromThread) => void) {
     this.#send = send
   }
 
-  async open(): Promise<void> {
+  async open({ damage, ...options }: ThreadOptions): Promise<void> {
+    let aside: string | undefined
     try {
-      const { log, reason } = await this.#openLog()
+      if (damage !== undefined) aside = putAside(options.file, Date.now())
+      const log = await SqliteLog.open(options)
       this.#log = log
-      if (reason !== undefined) this.#notify({ type: 'warning', reason })
-      this.#notify({ type: 'opened', state: log.state() })
+      const reason =
+        aside === undefined
+          ? log.found.reason
+          : `The log was damaged (${damage}). It is kept as '${aside}'; a new one begins in another epoch.`
+      this.#send({ opening: { type: 'opened', state: log.state(), reason } })
     } catch (error) {
-      const isOption = error instanceof FileRefused && error.isOption
-      this.#notify({ type: 'refused', reason: reasonOf(error), isOption })
+      const reason = reasonOf(error)
+      if (isDamage(error)) this.#send({ opening: { type: 'damaged', reason } })
+      else {
+        const isOption = error instanceof FileRefused && error.isOption
+        this.#send({ opening: { type: 'refused', reason, isOption, isAside: aside !== undefined } })
+      }
     }
   }
 
   take(request: Request): void {
     const log = this.#log
     if (!log) {
-      if (request.type === 'probe' && this.#lost) void this.#beginAgain(this.#lost)
-      this.#answer({ type: 'failed', reason: this.#lost?.damage ?? 'The log is not open.' })
+      this.#answer({ type: 'failed', reason: 'The log is not open.' })
       return
     }
     try {
@@ -50,15 +49,10 @@ export class SqliteThread {
       // What was written is proof enough.
       if (request.type === 'append' || request.type === 'probe') this.#setTrouble(undefined)
     } catch (error) {
-      this.#fail(error, request)
+      this.#fail(error, request.type === 'append' || request.type === 'probe')
+      this.#answer({ type: 'failed', reason: reasonOf(error) })
     }
     this.#stir()
-  }
-
-  /** The process goes down without a word for the log. */
-  abandon(): void {
-    this.#log?.abandon()
-    this.#log = undefined
   }
 
   #serve(log: SqliteLog, request: Request): Answer {
@@ -89,50 +83,11 @@ export class SqliteThread {
     }
   }
 
-  #fail(error: unknown, request: Request): void {
-    const reason = reasonOf(error)
-    if (isDamage(error) && this.#log) this.#lose(reason)
-    else if (request.type !== 'read' && request.type !== 'close') this.#setTrouble(reason)
-    this.#answer({ type: 'failed', reason })
-  }
-
-  /** What is in the file can't be trusted any more: it is put aside, and the log begins anew in another epoch. */
-  #lose(damage: string): void {
-    this.#log?.abandon()
-    this.#log = undefined
-    void this.#beginAgain({ damage, aside: undefined })
-  }
-
-  async #beginAgain(lost: Lost): Promise<void> {
-    const { damage } = lost
-    // Until then nothing else begins it: a probe that comes in the meantime finds nothing to do.
-    this.#lost = undefined
-    let { aside } = lost
-    try {
-      aside ??= putAside(this.#options.file, Date.now())
-      this.#log = await SqliteLog.open(this.#options)
-      const reason = `The log was damaged (${damage}). It is kept as '${aside}'; a new one begins.`
-      this.#notify({ type: 'epoch', state: this.#log.state(), reason })
-      this.#setTrouble(undefined)
-    } catch (error) {
-      this.#lost = { damage, aside }
-      this.#setTrouble(`The log is damaged (${damage}), and no new one could be begun: ${reasonOf(error)}`)
-    }
-  }
-
-  /** @returns the log, and what is to be said about it */
-  async #openLog(): Promise<{ readonly log: SqliteLog; readonly reason: string | undefined }> {
-    const { file } = this.#options
-    try {
-      const log = await SqliteLog.open(this.#options)
-      const { reason } = log.found
-      return { log, reason: reason && `${reason} The log '${file}' goes on in another epoch.` }
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      const aside = putAside(file, Date.now())
-      const log = await SqliteLog.open(this.#options)
-      return { log, reason: `The log is damaged (${reasonOf(error)}). It is kept as '${aside}'; a new one begins.` }
-    }
+  #fail(error: unknown, isWrite: boolean): void {
+    if (isDamage(error)) {
+      this.#log = undefined
+      this.#send({ notice: { type: 'damaged', reason: reasonOf(error) } })
+    } else if (isWrite) this.#setTrouble(reasonOf(error))
   }
 
   /** Does what can wait, a step at a time, while there are no requests. */
@@ -151,19 +106,14 @@ export class SqliteThread {
       const isMore = log.maintain()
       if (isMore || !isTrimmed) this.#stir()
     } catch (error) {
-      if (isDamage(error)) this.#lose(reasonOf(error))
-      else this.#setTrouble(reasonOf(error))
+      this.#fail(error, true)
     }
   }
 
   #setTrouble(reason: string | undefined): void {
     if (reason === this.#trouble) return
     this.#trouble = reason
-    this.#notify({ type: 'trouble', reason })
-  }
-
-  #notify(notice: Notice): void {
-    this.#send({ notice })
+    this.#send({ notice: { type: 'trouble', reason } })
   }
 
   #answer(answer: Answer): void {

@@ -3,7 +3,7 @@ import { type Draft, type Entry, toEntry } from '../channel/entry.ts'
 import type { Appended, LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
 import { draftToText, entryFromText } from './draft-text.ts'
 import { SqliteLink } from './sqlite-link.ts'
-import type { Answer, Notice, Row, SqliteLogOptions } from './sqlite-messages.ts'
+import type { Answer, Notice, Opening, Row, SqliteLogOptions } from './sqlite-messages.ts'
 
 export interface SqliteStoreOptions extends SqliteLogOptions {
   readonly historyAgeMaxMs: number
@@ -41,6 +41,10 @@ export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions
   #follower: LogFollower | undefined
   #link: SqliteLink | undefined
+  /** Whether the thread has the file open. */
+  #isOpen = false
+  /** What is wrong with the file that stands where a new one has to. */
+  #damage: string | undefined
   #state: LogState = { epoch: '', head: 0, trimmedTo: 0 }
   /** What no transaction has taken yet. */
   #waiting: Append[] = []
@@ -52,6 +56,7 @@ export class SqliteStore implements Store {
   #trimmer: NodeJS.Timeout | undefined
   /** What was posted before was too old when entries were let go of last. */
   #oldest = Number.NEGATIVE_INFINITY
+  #restarting: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: SqliteStoreOptions) {
@@ -65,28 +70,13 @@ export class SqliteStore implements Store {
 
   /** @throws TypeError where the file is not one for a log; ChannelError `store_failed` where it can't be had now */
   async open(follower: LogFollower): Promise<LogState> {
-    const { program = new URL('./sqlite-worker.js', import.meta.url) } = this.#options
     this.#follower = follower
-    const opened = new Promise<LogState>((resolve, reject) => {
-      this.#link = new SqliteLink(program, this.#options, {
-        onNotice: (notice) => {
-          if (notice.type === 'opened') resolve(notice.state)
-          else if (notice.type === 'refused') {
-            reject(notice.isOption ? new TypeError(notice.reason) : new ChannelError('store_failed', notice.reason))
-          } else this.#hear(notice)
-        },
-        onEnd: (reason) => {
-          reject(new ChannelError('store_failed', reason))
-          if (!this.#closing) this.#setTrouble(reason)
-        },
-      })
-    })
-    try {
-      this.#state = await opened
-    } catch (error) {
+    const opening = await this.#start(undefined)
+    if (opening.type === 'refused') {
       await this.close()
-      throw error
+      throw opening.isOption ? new TypeError(opening.reason) : new ChannelError('store_failed', opening.reason)
     }
+    this.#state = opening.state
     this.#trimmer = setInterval(() => void this.#trim(), TRIM_MS).unref()
     return this.#state
   }
@@ -143,14 +133,14 @@ export class SqliteStore implements Store {
   async #close(): Promise<void> {
     clearInterval(this.#trimmer)
     clearTimeout(this.#probe)
-    const link = this.#link
     // What waits is taken first: it was posted before.
     while (this.#isFlushing) await new Promise((resolve) => setImmediate(resolve))
-    const answer = await link?.ask({ type: 'close' })
-    if (answer?.type === 'failed' && this.#state.epoch !== '') {
+    await this.#restarting
+    const answer = this.#isOpen ? await this.#link?.ask({ type: 'close' }) : undefined
+    if (answer?.type === 'failed') {
       this.#options.onWarning(`The log was not closed properly, and will be checked when it is opened: ${answer.reason}`)
     }
-    await link?.stop()
+    await this.#link?.stop()
     this.#link = undefined
     this.#follower = undefined
   }
@@ -223,15 +213,80 @@ export class SqliteStore implements Store {
     if (trimmedTo > this.#state.trimmedTo) this.#state = { ...this.#state, trimmedTo }
   }
 
-  #hear(notice: Exclude<Notice, { type: 'opened' | 'refused' }>): void {
+  /**
+   * Opens the file on a thread of its own. A damaged one is put aside by another thread, once the first is gone: what
+   * SQLite still has open would clean up after itself under the name that then is the new file's.
+   */
+  async #start(damage: string | undefined): Promise<Exclude<Opening, { type: 'damaged' }>> {
+    const { file, durability, historyCountMax, historyBytesMax, onWarning, program } = this.#options
+    const link = new SqliteLink(
+      program ?? new URL('./sqlite-worker.js', import.meta.url),
+      { file, durability, historyCountMax, historyBytesMax, damage },
+      { onNotice: (notice) => this.#hear(notice), onEnd: (reason) => this.#ended(reason) },
+    )
+    this.#link = link
+    const opening = await link.opening
+    switch (opening.type) {
+      case 'opened':
+        this.#isOpen = true
+        this.#damage = undefined
+        if (opening.reason !== undefined) onWarning(opening.reason)
+        return opening
+      case 'refused':
+        this.#damage = opening.isAside ? undefined : damage
+        return opening
+      case 'damaged':
+        await link.stop()
+        return this.#start(opening.reason)
+      default:
+        return opening satisfies never
+    }
+  }
+
+  #restart(): Promise<void> {
+    this.#restarting ??= this.#openAgain().finally(() => {
+      this.#restarting = undefined
+    })
+    return this.#restarting
+  }
+
+  /** Opens the file again, which is another log where the old one is damaged. */
+  async #openAgain(): Promise<void> {
+    this.#isOpen = false
+    await this.#link?.stop()
+    if (this.#closing) return
+    const opening = await this.#start(this.#damage)
+    if (opening.type === 'refused') {
+      this.#setTrouble(opening.reason)
+      return
+    }
+    const { epoch, head, trimmedTo } = opening.state
+    if (epoch === this.#state.epoch) {
+      // The thread may have ended after it had appended, and before it had said so.
+      this.#state = { epoch, head: this.#state.head, trimmedTo }
+      await this.#catchUp(head)
+    } else {
+      this.#state = opening.state
+      this.#follower?.onEpoch(opening.state)
+    }
+    this.#setTrouble(undefined)
+  }
+
+  async #catchUp(head: number): Promise<void> {
+    while (this.#state.head < head) {
+      const { entries } = await this.read(this.#state.head, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+      if (entries.length === 0) return
+      this.#state = { ...this.#state, head: entries.at(-1)?.offset ?? head }
+      this.#follower?.onEntries(entries)
+    }
+  }
+
+  #hear(notice: Notice): void {
     switch (notice.type) {
-      case 'epoch':
-        this.#options.onWarning(notice.reason)
-        this.#state = notice.state
-        this.#follower?.onEpoch(notice.state)
-        return
-      case 'warning':
-        this.#options.onWarning(notice.reason)
+      case 'damaged':
+        this.#damage = notice.reason
+        this.#setTrouble(`The log is damaged: ${notice.reason}`)
+        void this.#restart()
         return
       case 'trouble':
         this.#setTrouble(notice.reason && `'${this.#options.file}' can't be written: ${notice.reason}`)
@@ -239,6 +294,11 @@ export class SqliteStore implements Store {
       default:
         notice satisfies never
     }
+  }
+
+  #ended(reason: string): void {
+    this.#isOpen = false
+    if (!this.#closing && this.#state.epoch !== '') this.#setTrouble(reason)
   }
 
   /** While it is in trouble it is tried until it works: nobody may post to something that is not ready. */
@@ -252,6 +312,10 @@ export class SqliteStore implements Store {
   }
 
   async #tryAgain(): Promise<void> {
+    if (!this.#isOpen) {
+      await this.#restart()
+      return
+    }
     const answer = await this.#ask({ type: 'probe' })
     if (answer.type === 'failed') this.#setTrouble(this.#trouble)
   }

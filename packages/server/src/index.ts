@@ -1,5 +1,6 @@
 export type { Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
+export type { PostOptions } from './channel/addressing.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'
 export { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
@@ -50,10 +51,11 @@ export {
   type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
+export type { Transaction } from './outbox/outbox.ts'
+export type { TransactionChannel, TransactionReceipt } from './outbox/transaction-channel.ts'
 export {
   createServerChannel,
   type ListenAddress,
   type ListenOptions,
-  type PostOptions,
   type ServerChannel,
 } from './server.ts'

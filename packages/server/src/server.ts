@@ -3,12 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
-import type { AudienceInput } from './channel/audience.ts'
+import { type PostOptions, toAll, toUsers } from './channel/addressing.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import type { Draft } from './channel/entry.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
-import type { Post } from './channel/intake.ts'
+import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
@@ -24,6 +25,10 @@ import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { openOutbox } from './outbox/open-outbox.ts'
+import type { Outbox, OutboxSource, Transaction } from './outbox/outbox.ts'
+import { Relay } from './outbox/relay.ts'
+import { TransactionChannel } from './outbox/transaction-channel.ts'
 import { openStore } from './stores/open-store.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
@@ -32,11 +37,6 @@ import { SocketWriter } from './transports/socket-writer.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
-
-/** What a post may carry besides its sender and body. */
-export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'intervalMs' | 'ttlMs' | 'id'> & {
-  readonly except?: string | Iterable<string>
-}
 
 export interface ListenOptions {
   /** 0 (the default): one that is free. */
@@ -113,9 +113,19 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
   endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
+  const onWarning = (reason: string): void => logger.warn(reason)
+  const outbox = await openOutbox(
+    options.outbox,
+    typeof options.store === 'string' ? options.store : undefined,
+    onWarning,
+  )
   await channel.open()
+  const relay = outbox?.source && (await openRelay(outbox.source, channel, logger))
   return new ServerChannel({
     channel,
+    outbox,
+    relay,
+    toDraft: (post) => toDraft(post, limits, systemClock.now(), createMessageId),
     messages,
     endpoints,
     nodes,
@@ -127,11 +137,33 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   })
 }
 
+async function openRelay(source: OutboxSource, channel: Channel, logger: Logger): Promise<Relay> {
+  const relay = new Relay({
+    source,
+    append: (drafts) => channel.append(drafts),
+    onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
+  })
+  try {
+    await relay.open()
+    return relay
+  } catch (cause) {
+    await relay.close()
+    await channel.close()
+    if (cause instanceof TypeError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ChannelError('store_failed', `The outbox can't be opened: ${reason}`, { cause })
+  }
+}
+
 const RESERVED_SENDER =
   "A message was posted under a sender that Creatio's clients handle by themselves: pages that listen for it may not get it"
 
 interface ServerChannelParts {
   readonly channel: Channel
+  readonly outbox: Outbox | undefined
+  readonly relay: Relay | undefined
+  /** Checks a post, and stamps it. */
+  readonly toDraft: (post: Post) => Draft
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
@@ -183,16 +215,12 @@ export class ServerChannel {
       if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
       return receipt
     })
-    return new Posting(outcome, (error) => {
-      this.#failedPosts++
-      this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
-    })
+    return new Posting(outcome, (error) => this.#unobserved(error, sender))
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
   postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<Receipt> {
-    const { except, ...rest } = options
-    return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
+    return this.post(toAll(sender, body, options))
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
@@ -202,9 +230,35 @@ export class ServerChannel {
     body?: unknown,
     options: PostOptions = {},
   ): Posting<Receipt> {
-    const { except, ...rest } = options
-    const to: AudienceInput = except === undefined ? { users } : { users, except }
-    return this.post({ ...rest, sender, body, to })
+    return this.post(toUsers(users, sender, body, options))
+  }
+
+  /**
+   * Posts in a transaction of a database: what is posted so is delivered exactly if the transaction commits, in the order
+   * of the commits.
+   *
+   * @param transaction whatever runs SQL in it, as a client of pg
+   * @throws TypeError where there is neither an `outbox` nor a store that transactions can post to
+   * @example
+   * await client.query('BEGIN')
+   * await client.query('UPDATE orders SET state = $1 WHERE id = $2', ['paid', 42])
+   * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
+   * await client.query('COMMIT')
+   */
+  in(transaction: Transaction): TransactionChannel {
+    const { outbox, toDraft } = this.#parts
+    if (!outbox) {
+      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…', or such a store.")
+    }
+    if (typeof (transaction as Transaction | null)?.query !== 'function') {
+      throw new TypeError("The transaction needs a method 'query(text, params)', as a client of pg has it.")
+    }
+    return new TransactionChannel({
+      outbox,
+      transaction,
+      toDraft,
+      onUnobserved: (...failed) => this.#unobserved(...failed),
+    })
   }
 
   /**
@@ -324,8 +378,16 @@ export class ServerChannel {
     return this.#closing
   }
 
+  /** A post that nobody awaited failed. */
+  #unobserved(error: unknown, sender: unknown): void {
+    this.#failedPosts++
+    this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
+  }
+
   async #close(): Promise<void> {
     removeCurrentChannel(this)
+    // What it has in hand it appends; the rest another node's takes.
+    await this.#parts.relay?.close()
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
     await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))

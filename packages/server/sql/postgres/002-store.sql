@@ -163,3 +163,14 @@ END $$;
 REVOKE ALL ON FUNCTION serverchannel.append(integer, text[], text[], integer[], bigint[], bigint),
   serverchannel.open_log(text, text), serverchannel.renew_epoch(integer, text),
   serverchannel.trim(integer, bigint, bigint, bigint), serverchannel.create_channel(text) FROM PUBLIC;
+
+-- What a relay calls: entries up to and including this offset are in the other store.
+CREATE FUNCTION serverchannel.acknowledge(of_channel integer, upto bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  -- If a crash undoes it, they are appended again, and are found to be there by their ids.
+  PERFORM set_config('synchronous_commit', 'off', true);
+  DELETE FROM serverchannel.entries WHERE channel = of_channel AND "offset" <= upto;
+  UPDATE serverchannel.channels SET trimmed_to = greatest(trimmed_to, upto) WHERE number = of_channel;
+END $$;
+REVOKE ALL ON FUNCTION serverchannel.acknowledge(integer, bigint) FROM PUBLIC;

@@ -152,7 +152,7 @@ export class Channel implements LogFollower {
     const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId, sentBy))
     if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
-    const appended = await this.#append(drafts)
+    const appended = await this.append(drafts)
     return drafts.map((draft, index) => this.#receipt(draft, appended, appended.offsets[index] ?? 0))
   }
 
@@ -161,6 +161,18 @@ export class Channel implements LogFollower {
     const parsed = parseQuery(query, this.#limits)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; nothing can be read.')
     return await readHistory(this.#store, parsed, this.#clock.now())
+  }
+
+  /** Appends drafts that were checked before, all or none. @throws ChannelError */
+  async append(drafts: readonly Draft[]): Promise<Appended> {
+    try {
+      return await this.#store.append(drafts)
+    } catch (cause) {
+      if (cause instanceof ChannelError) throw cause
+      throw new ChannelError('store_failed', 'The store did not take the message; post it again with the same id.', {
+        cause,
+      })
+    }
   }
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */
@@ -231,17 +243,6 @@ export class Channel implements LogFollower {
     this.#isOpen = false
     this.#intervals.close()
     await this.#store.close()
-  }
-
-  async #append(drafts: readonly Draft[]): Promise<Appended> {
-    try {
-      return await this.#store.append(drafts)
-    } catch (cause) {
-      if (cause instanceof ChannelError) throw cause
-      throw new ChannelError('store_failed', 'The store did not take the message; post it again with the same id.', {
-        cause,
-      })
-    }
   }
 
   /** Creatio's clients handle these by themselves: a page that waits for such a message gets none. Source: PARITY 2.1, 5. */

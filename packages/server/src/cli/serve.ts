@@ -4,6 +4,7 @@ import { isLoopbackAddress } from '../auth/access.ts'
 import { userTokens } from '../auth/user-tokens.ts'
 import type { NodesOptions, ServerChannelOptions } from '../options.ts'
 import { createServerChannel } from '../server.ts'
+import { withoutPassword } from '../stores/open-store.ts'
 import { createOutput, type Output } from './output.ts'
 import { asSettings, flagName, readSettings, type Setting, SettingError, settings, variableName } from './settings.ts'
 
@@ -92,7 +93,8 @@ function announce(
     `ServerChannel serves ${url}`,
     `  hub      ${hub}   pages: <script src="${hub}/serverchannel.js"></script>`,
     `  posting  ${api ?? "off: set 'apiKeys' to let other processes post"}`,
-    `  store    ${String(values['store'])}`,
+    `  store    ${withoutPassword(String(values['store']))}`,
+    ...(values['outbox'] === undefined ? [] : [`  outbox   ${withoutPassword(String(values['outbox']))}`]),
   ]
   if (development) {
     lines.push(
@@ -102,7 +104,10 @@ function announce(
       `    npx serverchannel post --url ${url} SomeMessageId "My message value"`,
     )
   }
-  output.result({ url, hub, api, store: values['store'], development, pid: process.pid }, lines.join('\n'))
+  output.result(
+    { url, hub, api, store: withoutPassword(String(values['store'])), development, pid: process.pid },
+    lines.join('\n'),
+  )
 }
 
 function howToAuthenticate(host: string): string {

@@ -71,5 +71,7 @@ export async function openStore(address: string, bounds: HistoryBounds): Promise
 
 /** Addresses of engines carry passwords, and errors are logged. */
 export function withoutPassword(address: string): string {
-  return address.replace(/^([a-z]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+  return address
+    .replace(/^([a-z]+:\/\/[^/@:]*):[^/]*@/, '$1:***@')
+    .replace(/([?&](?:password|sslpassword|pass)=)[^&]*/g, '$1***')
 }

@@ -64,6 +64,8 @@ export class PostgresProcess {
       `unix_socket_directories = '${join(folder, 'socket')}'`,
       'shared_buffers = 64MB',
       'max_connections = 100',
+      // Else a start after a kill waits for the disk once for each of a thousand files.
+      ...(majorVersion() >= 14 ? ['recovery_init_sync_method = syncfs'] : []),
       ...settings,
     ]
     appendFileSync(join(data, 'postgresql.conf'), `${own.join('\n')}\n`)
@@ -154,6 +156,12 @@ export class PostgresProcess {
     await this.stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+function majorVersion(): number {
+  return Number(
+    /PostgreSQL\) (\d+)/.exec(execFileSync(join(programs ?? '', 'postgres'), ['--version'], { encoding: 'utf8' }))?.[1],
+  )
 }
 
 function accountOf(names: readonly string[]): { readonly uid: number; readonly gid: number } {

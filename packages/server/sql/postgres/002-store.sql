@@ -110,7 +110,7 @@ BEGIN
   PERFORM pg_notify('serverchannel_' || of_channel, '');
 END $$;
 
--- Lets go of the oldest entries that do not fit the bounds, some thousands at a time; one node does it at a time.
+-- Lets go of the oldest entries that do not fit the bounds, some hundreds at a time; one node does it at a time.
 CREATE FUNCTION serverchannel.trim(
   of_channel integer, count_max bigint, bytes_max bigint, oldest bigint,
   OUT trimmed_to bigint, OUT oldest_at bigint, OUT kept_count bigint, OUT kept_bytes bigint, OUT is_done boolean
@@ -140,7 +140,7 @@ BEGIN
     FROM (
       SELECT e."offset", e.posted_at, e.bytes, sum(e.bytes) OVER (ORDER BY e."offset") - e.bytes AS bytes_before
       FROM serverchannel.entries e WHERE e.channel = of_channel AND e."offset" > log.trimmed_to AND e."offset" <= head
-      ORDER BY e."offset" LIMIT 5000
+      ORDER BY e."offset" LIMIT 500
     ) f
   ) w WHERE w.goes;
   IF upto IS NOT NULL THEN

@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import type { PostgresAddress } from '../stores/postgres-address.ts'
-import { withTimeout } from '../stores/postgres-client.ts'
+import { ask } from '../stores/postgres-client.ts'
 import { PostgresLink } from '../stores/postgres-link.ts'
 import { entriesOf, type LogRow, READ } from '../stores/postgres-rows.ts'
 import { installSchema } from '../stores/postgres-schema.ts'
@@ -53,10 +53,7 @@ export class PostgresOutboxSource implements OutboxSource {
     if (!client || !(await this.#lock(client))) return undefined
     try {
       const values = [this.#number, this.#after, Number.MAX_SAFE_INTEGER, TAKE_COUNT, TAKE_BYTES]
-      const { rows } = await withTimeout(
-        client,
-        client.query<LogRow>({ name: 'serverchannel-read', text: READ, values }),
-      )
+      const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
       const last = rows.at(-1)?.offset ?? null
       if (last === null) return undefined
       return {
@@ -78,15 +75,15 @@ export class PostgresOutboxSource implements OutboxSource {
     await installSchema(client)
     await this.#lookUp(client)
     client.on('notification', () => this.#onMore())
-    await withTimeout(client, client.query(`LISTEN serverchannel_${this.#number}`))
+    await ask(client, { text: `LISTEN serverchannel_${this.#number}` })
   }
 
   /** Where the outbox is, and what is acknowledged of it. */
   async #lookUp(client: Client): Promise<void> {
-    const { rows } = await withTimeout(
-      client,
-      client.query<Opened>("SELECT * FROM serverchannel.open_log($1, 'relay')", [this.#address.channel]),
-    )
+    const rows = await ask<Opened>(client, {
+      text: "SELECT * FROM serverchannel.open_log($1, 'relay')",
+      values: [this.#address.channel],
+    })
     const [opened] = rows
     if (!opened || opened.is_foreign) {
       throw new TypeError(
@@ -100,10 +97,10 @@ export class PostgresOutboxSource implements OutboxSource {
   /** @returns whether this is the relay that takes */
   async #lock(client: Client): Promise<boolean> {
     if (this.#locked === client) return true
-    const { rows } = await withTimeout(
-      client,
-      client.query<{ is_mine: boolean }>('SELECT pg_try_advisory_lock(1396917573, $1) AS is_mine', [this.#number]),
-    )
+    const rows = await ask<{ is_mine: boolean }>(client, {
+      text: 'SELECT pg_try_advisory_lock(1396917573, $1) AS is_mine',
+      values: [this.#number],
+    })
     if (!rows[0]?.is_mine) return false
     // The one before may have come further.
     await this.#lookUp(client)
@@ -112,7 +109,7 @@ export class PostgresOutboxSource implements OutboxSource {
   }
 
   async #acknowledge(client: Client, offset: string): Promise<void> {
-    await withTimeout(client, client.query('SELECT serverchannel.acknowledge($1, $2)', [this.#number, offset]))
+    await ask(client, { text: 'SELECT serverchannel.acknowledge($1, $2)', values: [this.#number, offset] })
     this.#after = Number(offset)
   }
 }

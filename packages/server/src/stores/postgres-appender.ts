@@ -2,7 +2,7 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
 import type { Appended, Durability } from '../channel/store.ts'
 import { draftToText } from './draft-text.ts'
-import { isRefusal, storeFailed, withTimeout } from './postgres-client.ts'
+import { ask, isRefusal, storeFailed } from './postgres-client.ts'
 import { PostgresLink } from './postgres-link.ts'
 
 interface AppenderParts {
@@ -57,11 +57,9 @@ export class PostgresAppender {
         client.on('notice', ({ severity }) => {
           this.#isWarned ||= severity === 'WARNING'
         })
-        // Once this has returned the connection is there.
-        queueMicrotask(() => setImmediate(() => this.#next()))
         return Promise.resolve()
       },
-      onDown: () => {},
+      onReady: () => this.#next(),
     })
   }
 
@@ -129,11 +127,11 @@ export class PostgresAppender {
     try {
       if (!client) throw new Error('There is no connection.')
       this.#isWarned = false
-      const { rows } = await withTimeout(
-        client,
-        client.query<AppendRow>({ name: 'serverchannel-append', text: APPEND, values: this.#values(drafts, texts) }),
-      )
-      const [row] = rows
+      const [row] = await ask<AppendRow>(client, {
+        name: 'serverchannel-append',
+        text: APPEND,
+        values: this.#values(drafts, texts),
+      })
       if (!row) throw new Error('PostgreSQL did not say where the entries are.')
       this.#settle(batch, drafts, texts, row)
     } catch (cause) {

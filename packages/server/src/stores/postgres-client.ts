@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { Client, QueryConfig, QueryResultRow } from 'pg'
 import { ChannelError } from '../channel/channel-error.ts'
 
 const CONNECT_MS_MAX = 5000
@@ -34,7 +34,7 @@ export async function openPostgres(connectionString: string, purpose: string): P
   client.on('error', () => {})
   try {
     await client.connect()
-    await withTimeout(client, client.query(SETTINGS))
+    await ask(client, { text: SETTINGS })
   } catch (error) {
     drop(client)
     throw error
@@ -51,12 +51,31 @@ async function importPg(): Promise<typeof import('pg')> {
   }
 }
 
-/** A connection that says nothing for too long is dropped: it may be cut without anybody having been told. */
-export async function withTimeout<Result>(
+/** The last statement of each connection, which takes one at a time. */
+const underWay = new WeakMap<Client, Promise<unknown>>()
+
+/**
+ * Runs a statement when those before it have ended. A connection that then says nothing for too long is dropped: it may
+ * be cut without anybody having been told.
+ *
+ * @returns the rows
+ */
+export function ask<Row extends QueryResultRow>(
   client: Client,
-  query: Promise<Result>,
+  query: QueryConfig,
   ms: number = QUERY_MS_MAX,
-): Promise<Result> {
+): Promise<Row[]> {
+  const before = underWay.get(client)
+  const rows =
+    before === undefined ? runQuery<Row>(client, query, ms) : before.then(() => runQuery<Row>(client, query, ms))
+  underWay.set(
+    client,
+    rows.catch(() => {}),
+  )
+  return rows
+}
+
+async function runQuery<Row extends QueryResultRow>(client: Client, query: QueryConfig, ms: number): Promise<Row[]> {
   let timer: NodeJS.Timeout | undefined
   const silence = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
@@ -64,12 +83,13 @@ export async function withTimeout<Result>(
       drop(client)
     }, ms)
   })
+  const answer = client.query<Row>(query)
+  // It fails as well when its connection is dropped.
+  answer.catch(() => {})
   try {
-    return await Promise.race([query, silence])
+    return (await Promise.race([answer, silence])).rows
   } finally {
     clearTimeout(timer)
-    // The query fails as well when its connection is dropped.
-    query.catch(() => {})
   }
 }
 

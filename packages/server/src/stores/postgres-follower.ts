@@ -3,7 +3,7 @@ import type { Client, Notification } from 'pg'
 import { type Draft, type Entry, toEntry } from '../channel/entry.ts'
 import type { Appended, LogFollower, LogState } from '../channel/store.ts'
 import type { PostgresAddress } from './postgres-address.ts'
-import { drop, withTimeout } from './postgres-client.ts'
+import { ask, drop } from './postgres-client.ts'
 import { PostgresLink } from './postgres-link.ts'
 import { entriesOf, LogBroken, type LogRow, READ } from './postgres-rows.ts'
 import { installSchema } from './postgres-schema.ts'
@@ -72,7 +72,6 @@ export class PostgresFollower {
       connectionString: parts.address.connectionString,
       purpose: 'follower',
       onUp: (client) => this.#up(client),
-      onDown: () => {},
     })
   }
 
@@ -143,10 +142,7 @@ export class PostgresFollower {
     await installSchema(client)
     const opened = await this.#openLog(client)
     client.on('notification', (notification) => this.#notified(notification))
-    await withTimeout(
-      client,
-      client.query(`LISTEN serverchannel_${opened.number}; LISTEN serverchannel_signal_${opened.number}`),
-    )
+    await ask(client, { text: `LISTEN serverchannel_${opened.number}; LISTEN serverchannel_signal_${opened.number}` })
     this.#number = opened.number
     const state = await this.#openLog(client)
     this.#durability = state.durability
@@ -158,11 +154,8 @@ export class PostgresFollower {
   }
 
   async #openLog(client: Client): Promise<Opened> {
-    const { rows } = await withTimeout(
-      client,
-      client.query<Opened>("SELECT * FROM serverchannel.open_log($1, 'store')", [this.#parts.address.channel]),
-    )
-    const [opened] = rows
+    const text = "SELECT * FROM serverchannel.open_log($1, 'store')"
+    const [opened] = await ask<Opened>(client, { text, values: [this.#parts.address.channel] })
     if (!opened) throw new Error('PostgreSQL did not say where the log is.')
     if (!opened.is_foreign) return opened
     throw new TypeError(
@@ -199,10 +192,7 @@ export class PostgresFollower {
         this.#isStale = false
         const after = this.#head
         const values = [this.#number, after, Number.MAX_SAFE_INTEGER, READ_COUNT, READ_BYTES]
-        const { rows } = await withTimeout(
-          client,
-          client.query<LogRow>({ name: 'serverchannel-read', text: READ, values }),
-        )
+        const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
         await this.#take(client, rows)
         if (this.#head > after && rows.length > 1) this.#isStale = true
       }
@@ -270,8 +260,8 @@ export class PostgresFollower {
   /** Whether what was seen is what the log holds. */
   async #compare(client: Client): Promise<void> {
     const [seen, text] = [this.#head, this.#headText]
-    const { rows } = await withTimeout(client, client.query<Checked>(CHECK, [this.#number, seen]), CHECK_MS_MAX)
-    const [found] = rows
+    const values = [this.#number, seen]
+    const [found] = await ask<Checked>(client, { text: CHECK, values }, CHECK_MS_MAX)
     if (found?.epoch !== this.#epoch) return
     if (Number(found.head) < seen) {
       await this.#renew(client, `The log ends at ${found.head}, and ${seen} was seen.`)
@@ -284,6 +274,7 @@ export class PostgresFollower {
 
   async #renew(client: Client, reason: string): Promise<void> {
     this.#parts.onWarning(`The log in PostgreSQL was lost or rewound, and has a new epoch: ${reason}`)
-    await withTimeout(client, client.query('SELECT serverchannel.renew_epoch($1, $2)', [this.#number, this.#epoch]))
+    const values = [this.#number, this.#epoch]
+    await ask(client, { text: 'SELECT serverchannel.renew_epoch($1, $2)', values })
   }
 }

@@ -6,7 +6,9 @@ interface LinkParts {
   readonly purpose: string
   /** Makes a new connection ready; where it rejects, the connection is given up and tried again. */
   readonly onUp: (client: Client) => Promise<void>
-  readonly onDown: (error: unknown) => void
+  /** It is there, also for others. */
+  readonly onReady?: () => void
+  readonly onDown?: (error: unknown) => void
 }
 
 const RETRY_MS_MIN = 50
@@ -77,13 +79,14 @@ export class PostgresLink {
     this.#client = client
     this.#retryMs = RETRY_MS_MIN
     this.failure = undefined
+    this.#parts.onReady?.()
   }
 
   #lost(error: unknown): void {
     this.#client = undefined
     if (this.#isClosed) return
     this.failure = error
-    this.#parts.onDown(error)
+    this.#parts.onDown?.(error)
     this.#timer = setTimeout(() => {
       this.#connecting = this.#connect().catch((reason: unknown) => this.#lost(reason))
     }, this.#retryMs)

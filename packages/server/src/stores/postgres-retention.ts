@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { withTimeout } from './postgres-client.ts'
+import { ask } from './postgres-client.ts'
 
 export interface RetentionBounds {
   readonly historyCountMax: number
@@ -46,15 +46,11 @@ export class PostgresRetention {
     if (!isOver && performance.now() - this.#lookedAt < LOOK_MS) return undefined
     this.#lookedAt = performance.now()
     for (;;) {
-      const { rows } = await withTimeout(
-        client,
-        client.query<Trimmed>({
-          name: 'serverchannel-trim',
-          text: 'SELECT * FROM serverchannel.trim($1, $2, $3, $4)',
-          values: [channel, historyCountMax, historyBytesMax, Math.floor(oldest)],
-        }),
-      )
-      const [trimmed] = rows
+      const [trimmed] = await ask<Trimmed>(client, {
+        name: 'serverchannel-trim',
+        text: 'SELECT * FROM serverchannel.trim($1, $2, $3, $4)',
+        values: [channel, historyCountMax, historyBytesMax, Math.floor(oldest)],
+      })
       if (!trimmed) return undefined
       if (trimmed.is_done) {
         this.#kept = { count: Number(trimmed.kept_count ?? 0), bytes: Number(trimmed.kept_bytes ?? 0) }

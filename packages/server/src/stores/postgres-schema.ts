@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Client } from 'pg'
-import { sqlState } from './postgres-client.ts'
+import { ask, sqlState } from './postgres-client.ts'
 
 const folder = new URL('../../sql/postgres/', import.meta.url)
 
@@ -39,23 +39,23 @@ export function schemaScript(): string {
  */
 export async function installSchema(client: Client): Promise<readonly string[]> {
   await requireUtf8(client)
-  const missing = (await installed(client)) ?? new Set()
-  if (schemaFiles().every(({ number }) => missing.has(number))) return []
+  const present = (await installed(client)) ?? new Set()
+  if (schemaFiles().every(({ number }) => present.has(number))) return []
   const names: string[] = []
-  await client.query('BEGIN')
+  await ask(client, { text: 'BEGIN' })
   try {
-    await client.query('SELECT pg_advisory_xact_lock(1396917571, 0)')
-    await client.query(BEGIN)
+    await ask(client, { text: 'SELECT pg_advisory_xact_lock(1396917571, 0)' })
+    await ask(client, { text: BEGIN })
     const done = (await installed(client)) ?? new Set()
     for (const { number, name, text } of schemaFiles()) {
       if (done.has(number)) continue
-      await client.query(text)
-      await client.query(recordOf(number, name))
+      await ask(client, { text: text })
+      await ask(client, { text: recordOf(number, name) })
       names.push(name)
     }
-    await client.query('COMMIT')
+    await ask(client, { text: 'COMMIT' })
   } catch (cause) {
-    await client.query('ROLLBACK')
+    await ask(client, { text: 'ROLLBACK' })
     if (sqlState(cause) !== '42501') throw cause
     throw new Error(
       'This role may not create the schema serverchannel. Let one that may run: npx serverchannel outbox install URL',
@@ -70,17 +70,19 @@ function recordOf(number: number, name: string): string {
 }
 
 async function installed(client: Client): Promise<ReadonlySet<number> | undefined> {
-  const { rows } = await client.query<{ there: boolean }>(
-    "SELECT to_regclass('serverchannel.versions') IS NOT NULL AS there",
-  )
-  if (!rows[0]?.there) return undefined
-  const found = await client.query<{ number: number }>('SELECT number FROM serverchannel.versions')
-  return new Set(found.rows.map(({ number }) => number))
+  const [found] = await ask<{ there: boolean }>(client, {
+    text: "SELECT to_regclass('serverchannel.versions') IS NOT NULL AS there",
+  })
+  if (!found?.there) return undefined
+  const rows = await ask<{ number: number }>(client, { text: 'SELECT number FROM serverchannel.versions' })
+  return new Set(rows.map(({ number }) => number))
 }
 
 async function requireUtf8(client: Client): Promise<void> {
-  const { rows } = await client.query<{ encoding: string }>("SELECT current_setting('server_encoding') AS encoding")
-  const encoding = rows[0]?.encoding
+  const [row] = await ask<{ encoding: string }>(client, {
+    text: "SELECT current_setting('server_encoding') AS encoding",
+  })
+  const encoding = row?.encoding
   if (encoding === 'UTF8') return
   throw new Error(`The database's encoding is ${encoding}, which can't keep every message. Use a database in UTF8.`)
 }

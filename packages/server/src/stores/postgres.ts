@@ -11,7 +11,7 @@ import {
 } from '../channel/store.ts'
 import { parsePostgresAddress } from './postgres-address.ts'
 import { PostgresAppender } from './postgres-appender.ts'
-import { storeFailed, withTimeout } from './postgres-client.ts'
+import { ask, storeFailed } from './postgres-client.ts'
 import { PostgresFollower } from './postgres-follower.ts'
 import { PostgresLink } from './postgres-link.ts'
 import { PostgresRetention, type RetentionBounds } from './postgres-retention.ts'
@@ -59,7 +59,6 @@ export class PostgresStore implements Store {
       connectionString,
       purpose: 'reader',
       onUp: () => Promise.resolve(),
-      onDown: () => {},
     })
   }
 
@@ -100,7 +99,7 @@ export class PostgresStore implements Store {
     const client = this.#reader.client
     if (!client) throw storeFailed(this.trouble ?? 'There is no connection to PostgreSQL.')
     const values = [this.#follower.number, after, head, countMax, Math.floor(bytesMax)]
-    const { rows } = await withTimeout(client, client.query<LogRow>({ name: 'serverchannel-read', text: READ, values }))
+    const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
     const [row] = rows
     const isTrimmed = row?.epoch !== epoch || Number(row.trimmed_to) > after
     return { entries: isTrimmed ? [] : entriesOf(rows, after, this.#onWarning), isTrimmed }
@@ -116,7 +115,7 @@ export class PostgresStore implements Store {
     const client = this.#reader.client
     if (!client) throw storeFailed(this.trouble ?? 'There is no connection to PostgreSQL.')
     const values = [`serverchannel_signal_${this.#follower.number}`, `${this.#node} ${text}`]
-    await withTimeout(client, client.query('SELECT pg_notify($1, $2)', values))
+    await ask(client, { text: 'SELECT pg_notify($1, $2)', values })
   }
 
   close(): Promise<void> {

@@ -3,11 +3,20 @@
 # root). Says what it did and why. What is still missing then fails the tests that need it, where REQUIRE_ENGINES=1.
 set -u
 
+# A command, and the packages that bring it.
+engines=(
+  "nginx nginx"
+  "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
+)
 missing=()
-command -v nginx > /dev/null || missing+=(nginx)
+for engine in "${engines[@]}"; do
+  read -r command packages <<< "$engine"
+  # shellcheck disable=SC2206 # a list of packages
+  command -v "$command" > /dev/null || missing+=($packages)
+done
 
 if [ ${#missing[@]} -eq 0 ]; then
-  echo "engines: nginx is there"
+  echo "engines: all are there"
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
@@ -29,7 +38,7 @@ chmod +x "$policy"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || echo "engines: the list of packages could not be renewed"
 if apt-get install -y -qq --no-install-recommends "${missing[@]}"; then
-  echo "engines: installed $(nginx -v 2>&1)"
+  echo "engines: installed ${missing[*]}"
 else
   echo "engines: ${missing[*]} could not be installed; apt-get says why above"
 fi

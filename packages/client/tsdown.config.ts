@@ -13,7 +13,24 @@ const common = {
 export default defineConfig([
   {
     ...common,
-    entry: { index: 'src/index.ts', terrasoft: 'src/terrasoft.ts' },
+    entry: {
+      index: 'src/index.ts',
+      terrasoft: 'src/terrasoft.ts',
+      react: 'src/frameworks/react.ts',
+      vue: 'src/frameworks/vue.ts',
+      svelte: 'src/frameworks/svelte.ts',
+      angular: 'src/frameworks/angular.ts',
+      element: 'src/frameworks/element.ts',
+    },
+    format: 'esm',
+    hash: false,
+    sourcemap: true,
+    outExtensions: () => ({ js: '.js' }),
+  },
+  {
+    // By themselves: what pages load must not be cut into pieces for what only tests and tools share with it.
+    ...common,
+    entry: { testing: 'src/testing.ts', eslint: 'src/eslint.ts' },
     format: 'esm',
     hash: false,
     sourcemap: true,

@@ -29,14 +29,16 @@ const gzipBytes = (...files: readonly string[]): number => gzipSync(files.map(re
 
 describe('the modules', () => {
   it('are those that package.json names, and import only each other', () => {
-    const { exports: entries } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
+    const { exports: entries, peerDependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
       exports: Record<string, { default: string }>
+      peerDependencies: Record<string, string>
     }
+    const peers = Object.keys(peerDependencies)
     const produced = readdirSync(dist).filter((file) => file.endsWith('.js'))
     for (const { default: file } of Object.values(entries)) expect(produced).toContain(file.replace('./dist/', ''))
     for (const file of produced) {
       const imported = [...read(file).matchAll(/(?:from|import)\s*["'`]([^"'`]+)["'`]/g)].map((match) => match[1])
-      for (const name of imported) expect(produced.map((other) => `./${other}`)).toContain(name)
+      for (const name of imported) expect([...produced.map((other) => `./${other}`), ...peers]).toContain(name)
     }
   })
 

@@ -92,8 +92,9 @@ export class PostgresFollower {
   }
 
   async open(follower: LogFollower): Promise<LogState> {
-    this.#follower = follower
     await this.#link.start()
+    // Nothing is told before the state is known that it comes after.
+    this.#follower = follower
     this.#timer = setInterval(() => void this.#check(), CHECK_MS)
     return this.state
   }

@@ -74,9 +74,9 @@ export class PostgresStore implements Store {
 
   async open(follower: LogFollower): Promise<LogState> {
     try {
+      await Promise.all([this.#appender.start(), this.#reader.start()])
+      // Last: what comes after its state is told at once.
       const state = await this.#follower.open(follower)
-      await this.#appender.start()
-      await this.#reader.start()
       this.#timer = setInterval(() => void this.#trim(), TRIM_MS)
       return state
     } catch (cause) {

@@ -14,7 +14,7 @@ export interface StoreContender {
   readonly name: string
   readonly title: string
   /** The options that name the store; `folder` is empty, and gone afterwards. */
-  options(folder: string): ServerChannelOptions
+  readonly options: (folder: string) => ServerChannelOptions
 }
 
 export interface PostRate {

@@ -7,7 +7,10 @@ import { WebSocket } from 'ws'
 import { until } from '../../packages/server/test/until.ts'
 import { run, serve } from '../support/cli-process.ts'
 
-async function start(args: readonly string[] = [], environment = {}): Promise<{ url: string; end: () => Promise<void> }> {
+async function start(
+  args: readonly string[] = [],
+  environment = {},
+): Promise<{ url: string; end: () => Promise<void> }> {
   const { process, url } = await serve(args, environment)
   const end = (): Promise<void> => process[Symbol.asyncDispose]()
   onTestFinished(end)
@@ -24,7 +27,11 @@ async function post(url: string, lines: readonly object[]): Promise<void> {
 }
 
 const numbers = (count: number): object[] =>
-  Array.from({ length: count }, (_, n) => ({ sender: n % 2 ? 'Odd' : 'Even', body: n, to: n % 3 ? 'all' : { users: 'ann' } }))
+  Array.from({ length: count }, (_, n) => ({
+    sender: n % 2 ? 'Odd' : 'Even',
+    body: n,
+    to: n % 3 ? 'all' : { users: 'ann' },
+  }))
 
 /** Each run of the command is a process. */
 const LONG = { timeout: 60_000 }
@@ -34,7 +41,10 @@ describe('serverchannel history', LONG, () => {
     const { url } = await start(['--history-read-max', '7'])
     await post(url, numbers(50))
     const { code, out, err } = await run(['history', '--url', url, '--json'])
-    const messages = out.trim().split('\n').map((line) => JSON.parse(line) as { Body: unknown; Position: string })
+    const messages = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { Body: unknown; Position: string })
     expect([code, messages.map(({ Body }) => Body)]).toEqual([0, Array.from({ length: 50 }, (_, n) => n)])
     expect(err).toContain(messages.at(-1)?.Position)
   })

@@ -17,7 +17,11 @@ function temporaryFolder(): string {
 }
 
 async function start(folder: string, options: Partial<PlainOptions> = {}): Promise<KillableServer> {
-  const server = await KillableServer.start({ store: `sqlite:${folder}/messages.db`, historyCountMax: 1_000_000, ...options })
+  const server = await KillableServer.start({
+    store: `sqlite:${folder}/messages.db`,
+    historyCountMax: 1_000_000,
+    ...options,
+  })
   onTestFinished(() => server.close())
   return server
 }
@@ -91,23 +95,33 @@ describe.skipIf(whyNoStrace !== undefined && mayBeSkipped)('an SQLite log, trace
   it.each([
     ['synced', 'fsync,fdatasync'],
     ['logged', 'pwrite64'],
-  ] as const)('fails posts and says so while the disk fails (%s, %s), and recovers by itself', async (durability, calls) => {
-    const { url, pid } = await start(temporaryFolder(), { durability })
-    expect((await post(url, 'before')).status).toBe(201)
-    const strace = await Strace.attach(pid, ['-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${calls}:error=EIO`])
-    onTestFinished(() => strace.detach())
-    expect(await post(url, 'during')).toMatchObject({ status: 503, body: { code: 'store_failed' } })
-    expect(await ready(url)).toMatchObject({ status: 503, trouble: expect.stringContaining('messages.db') })
-    expect((await post(url, 'during too')).status).toBe(503)
-    // What was there before can be read all the while.
-    expect(await allIds(url)).toEqual(['before'])
-    await strace.detach()
-    await expect.poll(() => ready(url), { timeout: 10_000 }).toMatchObject({ status: 200 })
-    expect((await post(url, 'during')).status).toBe(201)
-    expect((await post(url, 'during')).status).toBe(201)
-    expect((await post(url, 'after')).status).toBe(201)
-    expect(await allIds(url)).toEqual(['before', 'during', 'after'])
-  })
+  ] as const)(
+    'fails posts and says so while the disk fails (%s, %s), and recovers by itself',
+    async (durability, calls) => {
+      const { url, pid } = await start(temporaryFolder(), { durability })
+      expect((await post(url, 'before')).status).toBe(201)
+      const strace = await Strace.attach(pid, [
+        '-o',
+        '/dev/null',
+        '-e',
+        `trace=${calls}`,
+        '-e',
+        `inject=${calls}:error=EIO`,
+      ])
+      onTestFinished(() => strace.detach())
+      expect(await post(url, 'during')).toMatchObject({ status: 503, body: { code: 'store_failed' } })
+      expect(await ready(url)).toMatchObject({ status: 503, trouble: expect.stringContaining('messages.db') })
+      expect((await post(url, 'during too')).status).toBe(503)
+      // What was there before can be read all the while.
+      expect(await allIds(url)).toEqual(['before'])
+      await strace.detach()
+      await expect.poll(() => ready(url), { timeout: 10_000 }).toMatchObject({ status: 200 })
+      expect((await post(url, 'during')).status).toBe(201)
+      expect((await post(url, 'during')).status).toBe(201)
+      expect((await post(url, 'after')).status).toBe(201)
+      expect(await allIds(url)).toEqual(['before', 'during', 'after'])
+    },
+  )
 })
 
 describe('an SQLite log on a disk that is full', LONG, () => {
@@ -116,40 +130,43 @@ describe('an SQLite log on a disk that is full', LONG, () => {
   const isMounted = mounted.status === 0
   if (!isMounted) console.warn(`Not run: no small file system can be mounted here: ${String(mounted.stderr).trim()}`)
 
-  it.skipIf(!isMounted && mayBeSkipped)('fails posts, loses none that it acknowledged, and recovers by itself', async () => {
-    onTestFinished(() => {
-      spawnSync('umount', ['-l', folder])
-      rmSync(folder, { recursive: true, force: true })
-    })
-    expect(isMounted).toBe(true)
-    mkdirSync(join(folder, 'log'))
-    writeFileSync(join(folder, 'ballast'), Buffer.alloc(1_000_000))
-    const server = await start(join(folder, 'log'))
-    const { url } = server
-    const acknowledged: string[] = []
-    const large = 'x'.repeat(20_000)
-    let refused: Answered | undefined
-    for (let number = 0; number < 500 && !refused; number++) {
-      const answer = await post(url, `full-${number}`, large)
-      if (answer.status === 201) acknowledged.push(`full-${number}`)
-      else refused = answer
-    }
-    expect(refused).toMatchObject({ status: 503, body: { code: 'store_failed' } })
-    expect(acknowledged.length).toBeGreaterThan(5)
-    expect(await allIds(url)).toEqual(acknowledged)
-    // It may find some room by itself, and fills that too.
-    const next = async (): Promise<unknown> => {
-      const id = `full-${acknowledged.length}-again`
-      if ((await post(url, id, large)).status === 201) acknowledged.push(id)
-      return (await ready(url)).status
-    }
-    await expect.poll(next, { timeout: 20_000 }).toBe(503)
-    expect((await ready(url)).trouble).toContain('messages.db')
-    rmSync(join(folder, 'ballast'))
-    await expect.poll(() => ready(url), { timeout: 10_000 }).toMatchObject({ status: 200 })
-    expect((await post(url, 'after', large)).status).toBe(201)
-    await server.kill()
-    await server.start()
-    expect(await allIds(url)).toEqual([...acknowledged, 'after'])
-  })
+  it.skipIf(!isMounted && mayBeSkipped)(
+    'fails posts, loses none that it acknowledged, and recovers by itself',
+    async () => {
+      onTestFinished(() => {
+        spawnSync('umount', ['-l', folder])
+        rmSync(folder, { recursive: true, force: true })
+      })
+      expect(isMounted).toBe(true)
+      mkdirSync(join(folder, 'log'))
+      writeFileSync(join(folder, 'ballast'), Buffer.alloc(1_000_000))
+      const server = await start(join(folder, 'log'))
+      const { url } = server
+      const acknowledged: string[] = []
+      const large = 'x'.repeat(20_000)
+      let refused: Answered | undefined
+      for (let number = 0; number < 500 && !refused; number++) {
+        const answer = await post(url, `full-${number}`, large)
+        if (answer.status === 201) acknowledged.push(`full-${number}`)
+        else refused = answer
+      }
+      expect(refused).toMatchObject({ status: 503, body: { code: 'store_failed' } })
+      expect(acknowledged.length).toBeGreaterThan(5)
+      expect(await allIds(url)).toEqual(acknowledged)
+      // It may find some room by itself, and fills that too.
+      const next = async (): Promise<unknown> => {
+        const id = `full-${acknowledged.length}-again`
+        if ((await post(url, id, large)).status === 201) acknowledged.push(id)
+        return (await ready(url)).status
+      }
+      await expect.poll(next, { timeout: 20_000 }).toBe(503)
+      expect((await ready(url)).trouble).toContain('messages.db')
+      rmSync(join(folder, 'ballast'))
+      await expect.poll(() => ready(url), { timeout: 10_000 }).toMatchObject({ status: 200 })
+      expect((await post(url, 'after', large)).status).toBe(201)
+      await server.kill()
+      await server.start()
+      expect(await allIds(url)).toEqual([...acknowledged, 'after'])
+    },
+  )
 })

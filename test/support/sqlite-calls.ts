@@ -25,18 +25,20 @@ export function callsOf(trace: string): readonly Call[] {
   return calls
 }
 
-const isSync = ({ name, text }: Call): boolean => /^f(data)?sync$/.test(name) && text.includes('-wal>') && text.endsWith(' = 0')
+const isSync = ({ name, text }: Call): boolean =>
+  /^f(data)?sync$/.test(name) && text.includes('-wal>') && text.endsWith(' = 0')
 
 /**
  * For each mark that is a post's id and stands in its body: whether it was written to the write-ahead log, then synced, and
- * only after that acknowledged.
+ * only after that acknowledged: `written, synced, acknowledged`, or what was otherwise.
  */
-export function orderOf(trace: string, mark: string): 'written, synced, acknowledged' | string {
+export function orderOf(trace: string, mark: string): string {
   const calls = callsOf(trace)
   const written = calls.find(({ name, text }) => name === 'pwrite64' && text.includes('-wal>') && text.includes(mark))
   if (!written) return 'not written'
   const acknowledged = calls.find(
-    ({ name, text }) => /^(write|writev|sendto|sendmsg)$/.test(name) && text.includes('201 Created') && text.includes(mark),
+    ({ name, text }) =>
+      /^(write|writev|sendto|sendmsg)$/.test(name) && text.includes('201 Created') && text.includes(mark),
   )
   if (!acknowledged) return 'not acknowledged'
   // Begun after it was written: an earlier one may have left it out.

@@ -5,6 +5,7 @@ import { SqliteThread } from '../dist/stores/sqlite-thread.js'
 let isEnding = false
 const thread = new SqliteThread((message) => {
   if (isEnding) process.exit(3)
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort.postMessage(message)
 })
 await thread.open(workerData)

@@ -40,14 +40,23 @@ describe('channel.read()', () => {
     const history = await channel.read()
     expect(history).toEqual({
       messages: [
-        { Id: id, Header: { Sender: 'A', BodyTypeName: 'T', ChannelType: 'PTPMsg' }, Body: { x: ['é', null] }, Position: position },
+        {
+          Id: id,
+          Header: { Sender: 'A', BodyTypeName: 'T', ChannelType: 'PTPMsg' },
+          Body: { x: ['é', null] },
+          Position: position,
+        },
         { Id: expect.any(String), Header: { Sender: 'B' }, Body: null, Position: channel.position },
       ],
       position: channel.position,
       hasMore: false,
     })
     expect(bodies(await channel.read({ after: position }))).toEqual([null])
-    expect(await channel.read({ after: history.position })).toEqual({ messages: [], position: channel.position, hasMore: false })
+    expect(await channel.read({ after: history.position })).toEqual({
+      messages: [],
+      position: channel.position,
+      hasMore: false,
+    })
   })
 
   it('gives all of a long log in parts, each once', async () => {
@@ -68,7 +77,10 @@ describe('channel.read()', () => {
     const first = await channel.read({ sender: 'Wanted' })
     expect(first).toMatchObject({ messages: [], hasMore: true })
     expect((await readAll(channel, { sender: 'Wanted' })).bodies).toEqual([1])
-    expect(await channel.read({ sender: 'Wanted', after: channel.position })).toMatchObject({ messages: [], hasMore: false })
+    expect(await channel.read({ sender: 'Wanted', after: channel.position })).toMatchObject({
+      messages: [],
+      hasMore: false,
+    })
   })
 
   it('gives about a mebibyte at a time, and one message however large', async () => {
@@ -154,7 +166,7 @@ describe('channel.read()', () => {
 describe('GET /api/messages', () => {
   it('gives what channel.read() gives, bodies as they were posted', async () => {
     const { channel, url } = await serveChannel({ development: true })
-    await channel.post({ sender: 'A', body: { '__proto__x': 1.0, deep: ['\u2028'] }, to: { users: 'ann' } })
+    await channel.post({ sender: 'A', body: { __proto__x: 1.0, deep: ['\u2028'] }, to: { users: 'ann' } })
     await channel.postMessageToAll('B', 2)
     for (const [query, expected] of [
       ['', {}],

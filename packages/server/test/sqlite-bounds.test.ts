@@ -6,7 +6,8 @@ import { openSqlite, temporaryFile } from './sqlite-scene.ts'
 import { append, draft, UNBOUNDED } from './store-contract.ts'
 import { until } from './until.ts'
 
-const sizeOf = (file: string): number => statSync(file).size + (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0)
+const sizeOf = (file: string): number =>
+  statSync(file).size + (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0)
 const KIBIBYTE = JSON.stringify('x'.repeat(1000))
 
 describe('an SQLite log', () => {
@@ -28,7 +29,11 @@ describe('an SQLite log', () => {
     let now = 1_000_000
     const file = temporaryFile()
     const { store } = await openSqlite({ file, historyAgeMaxMs: 60_000, now: () => now })
-    for (const _ of range(1, 10)) await append(store, range(1, 1000).map(() => draft(KIBIBYTE, { postedAt: now })))
+    for (const _ of range(1, 10))
+      await append(
+        store,
+        range(1, 1000).map(() => draft(KIBIBYTE, { postedAt: now })),
+      )
     await store.close()
     expect(statSync(file).size).toBeGreaterThan(10_000_000)
     const again = await openSqlite({ file, historyAgeMaxMs: 60_000, now: () => now })
@@ -43,7 +48,11 @@ describe('an SQLite log', () => {
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
     expect(refused.length).toBeGreaterThan(300)
     for (const { reason } of refused) {
-      expect(reason).toMatchObject({ code: 'store_failed', retry: true, message: expect.stringContaining('storeWaitingBytesMax') })
+      expect(reason).toMatchObject({
+        code: 'store_failed',
+        retry: true,
+        message: expect.stringContaining('storeWaitingBytesMax'),
+      })
     }
     // One that is larger than all of it goes alone.
     expect(await append(store, [draft(JSON.stringify('x'.repeat(200_000)))])).toEqual([500 - refused.length + 1])

@@ -22,7 +22,10 @@ export function parseQuery(
   limits: { readonly historyReadMax: number; readonly nameLengthMax: number },
 ): HistoryQuery {
   const { historyReadMax, nameLengthMax } = limits
-  for (const [name, value] of [['sender', sender], ['user', user]] as const) {
+  for (const [name, value] of [
+    ['sender', sender],
+    ['user', user],
+  ] as const) {
     if (value === undefined) continue
     if (typeof value !== 'string' || value.length === 0 || value.length > nameLengthMax) {
       throw new ChannelError('query_invalid', `'${name}' needs to be a text of 1 to ${nameLengthMax} characters.`)
@@ -39,5 +42,8 @@ function parseAfter(after: string | undefined): HistoryQuery['after'] {
   if (after === undefined || after === '') return undefined
   const position = typeof after === 'string' ? parsePosition(after) : undefined
   if (position) return position
-  throw new ChannelError('position_invalid', "'after' needs to be a position as messages have one, like 'XdjFlB3F7vSN:41'.")
+  throw new ChannelError(
+    'position_invalid',
+    "'after' needs to be a position as messages have one, like 'XdjFlB3F7vSN:41'.",
+  )
 }

@@ -76,7 +76,8 @@ export async function readHistory(store: Store, query: HistoryQuery, now: number
     if (read.entries.length === 0) break
     for (const entry of read.entries) {
       if (passes(entry, query, now)) {
-        if (entries.length > 0 && bytes + entry.bytes > ANSWER_BYTES_MAX) return { epoch, entries, upTo, hasMore: true, missed }
+        if (entries.length > 0 && bytes + entry.bytes > ANSWER_BYTES_MAX)
+          return { epoch, entries, upTo, hasMore: true, missed }
         entries.push(entry)
         bytes += entry.bytes
       }
@@ -104,17 +105,19 @@ function passes({ sender, audience, expiresAt }: Entry, query: HistoryQuery, now
 }
 
 export function toHistory({ epoch, entries, upTo, hasMore, missed }: HistoryEntries): History {
-  const messages = entries.map((entry): Message => ({
-    Id: entry.id,
-    Header: {
-      Sender: entry.sender,
-      ...(entry.bodyTypeName === undefined ? {} : { BodyTypeName: entry.bodyTypeName }),
-      ...(entry.channelType === undefined ? {} : { ChannelType: entry.channelType }),
-      ...(entry.sentBy === undefined ? {} : { SentBy: entry.sentBy }),
-    },
-    Body: JSON.parse(entry.body) as unknown,
-    Position: formatPosition(epoch, entry.offset),
-  }))
+  const messages = entries.map(
+    (entry): Message => ({
+      Id: entry.id,
+      Header: {
+        Sender: entry.sender,
+        ...(entry.bodyTypeName === undefined ? {} : { BodyTypeName: entry.bodyTypeName }),
+        ...(entry.channelType === undefined ? {} : { ChannelType: entry.channelType }),
+        ...(entry.sentBy === undefined ? {} : { SentBy: entry.sentBy }),
+      },
+      Body: JSON.parse(entry.body) as unknown,
+      Position: formatPosition(epoch, entry.offset),
+    }),
+  )
   return { messages, position: formatPosition(epoch, upTo), hasMore, ...(missed && { missed }) }
 }
 

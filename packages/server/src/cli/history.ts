@@ -61,7 +61,11 @@ async function readPart(flags: HistoryFlags, after: string | undefined): Promise
     throw new SettingError(`'${base}' is not the url of a server, such as '${DEFAULT_URL}'.`)
   }
   const url = new URL(`${base.replace(/\/+$/, '')}${flags.apiPath}`)
-  for (const [name, value] of [['after', after], ['sender', flags.sender], ['user', flags.user]] as const) {
+  for (const [name, value] of [
+    ['after', after],
+    ['sender', flags.sender],
+    ['user', flags.user],
+  ] as const) {
     if (value !== undefined) url.searchParams.set(name, value)
   }
   const apiKey = flags.apiKey ?? process.env['SERVERCHANNEL_API_KEY']

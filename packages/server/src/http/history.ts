@@ -26,7 +26,10 @@ function toReadQuery(query: URLSearchParams): ReadQuery {
     const known = NAMES.find((each) => each === name)
     const [value = '', ...others] = query.getAll(name)
     if (known === undefined || others.length > 0) {
-      throw new ChannelError('query_invalid', `The query takes ${NAMES.map((each) => `'${each}'`).join(', ')}, each once.`)
+      throw new ChannelError(
+        'query_invalid',
+        `The query takes ${NAMES.map((each) => `'${each}'`).join(', ')}, each once.`,
+      )
     }
     if (known === 'limit') values.limit = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
     else values[known] = value

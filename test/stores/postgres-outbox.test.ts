@@ -82,6 +82,8 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
       expect((await receiver.take(1))[0]?.Header.Sender).toBe('Done')
       await channel.postMessageToAll('End')
       expect((await receiver.take(1))[0]?.Header.Sender).toBe('End')
+      const { messages } = await channel.read()
+      expect(messages.map(({ Header }) => Header.Sender)).toEqual(['Done', 'End'])
     })
 
     it('takes an id once, and for a user', async () => {

@@ -63,6 +63,13 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
     console.log(`a silent connection was replaced after ${(performance.now() - since).toFixed(0)} ms`)
     expect(bodies(silent.follower)).toEqual(['1', '2', '3'])
     expect(silent.follower.epochs).toEqual([])
+    await until(() => silent.store.trouble === undefined, 'all connections are new', FOUND_MS_MAX)
+    const appending = performance.now()
+    for (;;) {
+      const outcome = await silent.store.append([draft('4')]).catch(() => undefined)
+      if (outcome) break
+    }
+    expect(performance.now() - appending).toBeLessThan(FOUND_MS_MAX)
   })
 
   it('goes on when its connections are cut, again and again, and doubles nothing that is posted once more', async () => {
@@ -152,7 +159,6 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
       const { store, follower, warnings } = await open()
       await append(store, [draft('1'), draft('2'), draft('3')])
       const { epoch, head } = store.state()
-      const other = hasOthers ? ', (2, 3)' : ''
       await postgres().query(
         `WITH gone AS (DELETE FROM serverchannel.entries WHERE "offset" > ${head - 2} RETURNING *)
          INSERT INTO serverchannel.entries (channel, "offset", posted_at, bytes, entry)
@@ -160,7 +166,7 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
         database,
       )
       await until(() => follower.epochs.length > 0, 'it has noticed', FOUND_MS_MAX)
-      expect(store.state().epoch, other).not.toBe(epoch)
+      expect(store.state().epoch).not.toBe(epoch)
       expect(warnings.join()).toContain('was lost or rewound')
       const [offset = 0] = await append(store, [draft('4')])
       await until(() => store.state().head === offset, 'it has read on')

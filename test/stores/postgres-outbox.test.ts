@@ -136,6 +136,22 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
     })
   })
 
+  it('has a transaction run again that began before another one posted its id', async () => {
+    const { receiver } = await open({ store: database })
+    const [early, late] = [await connect(), await connect()]
+    const post = "SELECT serverchannel.post('Paid', '1', id => 'payment-7')"
+    await early.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await early.query('SELECT 1')
+    await late.query(post)
+    await early.query(post)
+    await expect(early.query('COMMIT')).rejects.toMatchObject({ code: '40001', hint: 'Run the transaction again.' })
+    await early.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await early.query(post)
+    await early.query('COMMIT')
+    await early.query("SELECT serverchannel.post_message_to_all('End')")
+    expect((await receiver.take(2)).map(({ Header }) => Header.Sender)).toEqual(['Paid', 'End'])
+  })
+
   it('gives each kind of body its meaning', async () => {
     const { receiver } = await open({ store: database })
     const client = await connect()
@@ -187,7 +203,7 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
       [`post('A', id => '')`, 'id_invalid', "'id' needs"],
     ]
     for (const [call, detail, message] of wrong) {
-      await expect(client.query(`SELECT serverchannel.${call}`), call).rejects.toMatchObject({
+      await expect(client.query(`SELECT serverchannel.${call}`)).rejects.toMatchObject({
         code: '22023',
         detail,
         message: expect.stringContaining(message),
@@ -217,7 +233,7 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
       'SELECT serverchannel.acknowledge(1, 100)',
       `SELECT serverchannel.renew_epoch(1, '')`,
     ]) {
-      await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' })
+      await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' })
     }
     await client.query('RESET ROLE; REVOKE ALL ON SCHEMA serverchannel FROM poster; DROP ROLE poster')
   })

@@ -11,13 +11,16 @@ const START_MS_MAX = 30_000
 /** PostgreSQL does not run as root. */
 const ACCOUNTS = ['postgres', 'nobody']
 
-/** Where PostgreSQL's programs are; undefined: it is not installed. */
-const programs: string | undefined = existsSync(DEBIAN)
-  ? readdirSync(DEBIAN)
-      .sort((a, b) => Number(b) - Number(a))
-      .map((version) => join(DEBIAN, version, 'bin'))
-      .find((folder) => existsSync(join(folder, 'initdb')))
-  : undefined
+/** Where PostgreSQL's programs are, of another version with `POSTGRES_BIN`; undefined: it is not installed. */
+const programs: string | undefined = process.env['POSTGRES_BIN'] ?? installedPrograms()
+
+function installedPrograms(): string | undefined {
+  if (!existsSync(DEBIAN)) return undefined
+  return readdirSync(DEBIAN)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(DEBIAN, version, 'bin'))
+    .find((folder) => existsSync(join(folder, 'initdb')))
+}
 
 export const hasPostgres: boolean = programs !== undefined
 
@@ -143,17 +146,9 @@ export class PostgresProcess {
     await exit
   }
 
-  /** Ends it in good order. */
-  async stop(): Promise<void> {
-    const child = this.#child
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill('SIGINT')
-    await exit
-  }
-
   async close(): Promise<void> {
-    await this.stop()
+    // In good order it would write what is thrown away next.
+    await this.kill()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -246,7 +246,7 @@ export class ServerChannel {
    * await client.query('COMMIT')
    */
   in(transaction: Transaction): TransactionChannel {
-    const { outbox, toDraft } = this.#parts
+    const { outbox, toDraft: check } = this.#parts
     if (!outbox) {
       throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…', or such a store.")
     }
@@ -256,7 +256,7 @@ export class ServerChannel {
     return new TransactionChannel({
       outbox,
       transaction,
-      toDraft,
+      toDraft: check,
       onUnobserved: (...failed) => this.#unobserved(...failed),
     })
   }

@@ -85,7 +85,7 @@ function announce(
   output: Output,
   url: string,
   values: Readonly<Record<string, unknown>>,
-  { development = false, apiKeys = [] }: ServerChannelOptions,
+  { development = false, apiKeys = [], outbox }: ServerChannelOptions,
 ): void {
   const hub = `${url}${String(values['path'])}`
   const api = development || apiKeys.length > 0 ? `${url}${String(values['apiPath'])}` : null
@@ -94,7 +94,7 @@ function announce(
     `  hub      ${hub}   pages: <script src="${hub}/serverchannel.js"></script>`,
     `  posting  ${api ?? "off: set 'apiKeys' to let other processes post"}`,
     `  store    ${withoutPassword(String(values['store']))}`,
-    ...(values['outbox'] === undefined ? [] : [`  outbox   ${withoutPassword(String(values['outbox']))}`]),
+    ...(outbox === undefined ? [] : [`  outbox   ${withoutPassword(outbox)}`]),
   ]
   if (development) {
     lines.push(

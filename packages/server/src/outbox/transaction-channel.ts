@@ -35,7 +35,9 @@ export class TransactionChannel {
    */
   post(post: Post): Posting<TransactionReceipt> {
     const sender = (post as Post | null | undefined)?.sender
-    return new Posting(this.#write(post), (error) => this.#parts.onUnobserved(error, sender))
+    // A step later, so that whoever awaits it has begun to when it fails at once.
+    const outcome = this.#write(post).then((receipt) => receipt)
+    return new Posting(outcome, (error) => this.#parts.onUnobserved(error, sender))
   }
 
   /** @example await channel.in(client).postMessageToAll('OrderChanged', { id: 42 }) */

@@ -35,6 +35,8 @@ const BATCH_DRAFTS = 2000
 const BATCH_BYTES = 4_194_304
 /** What was not even sent to the server for so long fails. */
 const WAIT_MS_MAX = 10_000
+const LOOK_MS = 1000
+const SILENCE_MS_MAX = 4000
 
 /** Appends on a connection of its own: what comes while one batch is under way goes with the next, in one transaction. */
 export class PostgresAppender {
@@ -45,6 +47,7 @@ export class PostgresAppender {
   #underWay: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
+  #isLooking = false
   /** A warning came with the batch that is under way: as that nobody waited for the replicas. */
   #isWarned = false
 
@@ -63,13 +66,16 @@ export class PostgresAppender {
     })
   }
 
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#link.failure
   }
 
   async start(): Promise<void> {
     await this.#link.start()
-    this.#timer = setInterval(() => this.#expire(), WAIT_MS_MAX / 10)
+    this.#timer = setInterval(() => {
+      this.#expire()
+      this.#look()
+    }, LOOK_MS)
   }
 
   append(drafts: readonly Draft[]): Promise<Appended> {
@@ -167,12 +173,24 @@ export class PostgresAppender {
     }
   }
 
+  /** A connection that nothing is sent on may be lost without anybody having been told: better found now than by a post. */
+  #look(): void {
+    const client = this.#link.client
+    if (!client || this.#underWay || this.#isLooking) return
+    this.#isLooking = true
+    ask(client, { text: 'SELECT 1' }, SILENCE_MS_MAX)
+      .catch(() => this.#link.renew())
+      .finally(() => {
+        this.#isLooking = false
+      })
+  }
+
   #expire(): void {
     const oldest = performance.now() - WAIT_MS_MAX
     const late = this.#waiting.findIndex(({ since }) => since >= oldest)
     const expired = this.#waiting.splice(0, late === -1 ? this.#waiting.length : late)
     const { failure } = this.#link
-    const why = failure instanceof Error ? failure.message : 'it is slow.'
+    const why = failure?.message ?? 'it is slow.'
     this.#fail(
       expired,
       storeFailed(`PostgreSQL has taken nothing for ${WAIT_MS_MAX / 1000} s: ${why} ${LATER}`, failure),

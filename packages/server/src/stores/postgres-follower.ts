@@ -83,7 +83,7 @@ export class PostgresFollower {
     return this.#durability
   }
 
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#link.failure
   }
 

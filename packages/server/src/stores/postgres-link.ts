@@ -17,8 +17,8 @@ const CLOSE_MS_MAX = 2000
 
 /** Keeps one connection to a database: where it is lost, makes another one, later and later while that fails. */
 export class PostgresLink {
-  /** Why there is no connection. */
-  failure: unknown
+  /** Why there is no connection; undefined while there is one. */
+  failure: Error | undefined
   readonly #parts: LinkParts
   #client: Client | undefined
   #timer: NodeJS.Timeout | undefined
@@ -82,14 +82,16 @@ export class PostgresLink {
     this.#parts.onReady?.()
   }
 
+  #again(): void {
+    this.#connecting = this.#connect().catch((reason: unknown) => this.#lost(reason))
+  }
+
   #lost(error: unknown): void {
     this.#client = undefined
     if (this.#isClosed) return
-    this.failure = error
+    this.failure = error instanceof Error ? error : new Error(String(error))
     this.#parts.onDown?.(error)
-    this.#timer = setTimeout(() => {
-      this.#connecting = this.#connect().catch((reason: unknown) => this.#lost(reason))
-    }, this.#retryMs)
+    this.#timer = setTimeout(() => this.#again(), this.#retryMs)
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
   }
 }

@@ -68,8 +68,7 @@ export class PostgresStore implements Store {
 
   get trouble(): string | undefined {
     const failure = this.#appender.failure ?? this.#follower.failure ?? this.#reader.failure
-    if (failure === undefined) return undefined
-    return `PostgreSQL can't be reached: ${failure instanceof Error ? failure.message : String(failure)}`
+    return failure && `PostgreSQL can't be reached: ${failure.message}`
   }
 
   async open(follower: LogFollower): Promise<LogState> {

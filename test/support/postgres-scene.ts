@@ -15,7 +15,7 @@ export function describePostgres(
       it(`${name}: PostgreSQL is installed`, () => expect(hasPostgres).toBe(true))
     }
   }
-  describe.skipIf(!hasPostgres)(`${name}`, () => {
+  describe.skipIf(!hasPostgres)(`${name}, on an instance of its own`, () => {
     let postgres: PostgresProcess | undefined
     beforeAll(async () => {
       postgres = await PostgresProcess.start(settings)

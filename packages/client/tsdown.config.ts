@@ -10,12 +10,22 @@ const common = {
   deps: { alwaysBundle: ['@serverchannel/protocol'] },
 } satisfies UserConfig
 
+const script = (entry: Record<string, string>): UserConfig => ({
+  ...common,
+  entry,
+  format: 'iife',
+  minify: true,
+  outputOptions: { entryFileNames: '[name].js' },
+})
+
 export default defineConfig([
   {
     ...common,
     entry: {
       index: 'src/index.ts',
       terrasoft: 'src/terrasoft.ts',
+      'terrasoft-bridge': 'src/terrasoft-bridge.ts',
+      'terrasoft-sdk': 'src/terrasoft-sdk.ts',
       react: 'src/frameworks/react.ts',
       vue: 'src/frameworks/vue.ts',
       svelte: 'src/frameworks/svelte.ts',
@@ -36,11 +46,6 @@ export default defineConfig([
     sourcemap: true,
     outExtensions: () => ({ js: '.js' }),
   },
-  {
-    ...common,
-    entry: { serverchannel: 'src/script.ts' },
-    format: 'iife',
-    minify: true,
-    outputOptions: { entryFileNames: 'serverchannel.js' },
-  },
+  script({ serverchannel: 'src/script.ts' }),
+  script({ 'serverchannel-creatio': 'src/script-creatio.ts' }),
 ])

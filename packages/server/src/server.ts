@@ -1,19 +1,21 @@
-import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
+import { nameYourself } from './auth/name-yourself.ts'
 import { type PostOptions, toAll, toUsers } from './channel/addressing.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
-import type { Draft } from './channel/entry.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
 import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
+import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
@@ -23,34 +25,24 @@ import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
+import type { ListenAddress, ListenOptions } from './listen-options.ts'
+import { createMessageId } from './message-id.ts'
 import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
-import { openOutbox } from './outbox/open-outbox.ts'
-import type { Outbox, OutboxSource, Transaction } from './outbox/outbox.ts'
-import { Relay } from './outbox/relay.ts'
-import { TransactionChannel } from './outbox/transaction-channel.ts'
+import { type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import type { Transaction } from './outbox/outbox.ts'
+import type { TransactionChannel } from './outbox/transaction-channel.ts'
+import { Transactions } from './outbox/transactions.ts'
+import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
+import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
 import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
+import { WorkerPool } from './workers/worker-pool.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
-
-export interface ListenOptions {
-  /** 0 (the default): one that is free. */
-  readonly port?: number
-  /** Default `127.0.0.1`. */
-  readonly host?: string
-}
-
-/** Where a channel's own server listens. */
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
-  readonly url: string
-}
 
 /**
  * Opens a channel: the log of its messages and the hub that pages connect to.
@@ -65,7 +57,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
-  const store =
+  const opened =
     typeof options.store === 'object'
       ? options.store
       : await openStore(options.store ?? 'memory:', {
@@ -74,30 +66,52 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
           now: () => systemClock.now(),
           onWarning: (reason) => logger.warn(reason),
         })
+  const log = limits.workers > 0 ? new SharedLog(opened) : undefined
   const channel = new Channel({
-    store,
+    store: log?.view() ?? opened,
     clock: systemClock,
     limits,
     createId: createMessageId,
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
+    onSignal: (text) => cluster.hear(text),
+    onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
   })
   const development = options.development ?? false
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
   const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
+  const cluster: Cluster = new Cluster({
+    id: createConnectionId(),
+    clock: systemClock,
+    timeoutMs: limits.nodeTimeoutMs,
+    signal: (text) => channel.signal(text),
+    answer: (question) => connections.answer(question),
+    onCall: (path, audience, invocation) => endpoints.relayed(path, audience, invocation),
+    address: nodes?.address,
+    onAddress: (address) => nodes?.learn(address),
+    onGone: (name) => nodes?.forget(name),
+    onError: (error) =>
+      logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
+  })
+  const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
   const endpoints = new Endpoints({
     options,
     roster,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    requireAllowed: (user) => connections.requireAllowed(user),
+    relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
     clock: systemClock,
     logger,
     createId: createConnectionId,
     socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
+  const path = options.path ?? '/msg'
+  const { rawPath } = options
   const routes = new Routes({
     channel,
+    applicationInfo: options.applicationInfo ? new ApplicationInfo({ access, hubPath: path, rawPath }) : undefined,
     endpoints,
     limits,
     access,
@@ -112,47 +126,49 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
-  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
-  const onWarning = (reason: string): void => logger.warn(reason)
-  const outbox = await openOutbox(
-    options.outbox,
-    typeof options.store === 'string' ? options.store : undefined,
-    onWarning,
-  )
+  const failures = new PostFailures(logger)
+  const transactions = new Transactions({
+    address: options.outbox,
+    store: typeof options.store === 'string' ? options.store : undefined,
+    append: (drafts) => channel.append(drafts),
+    toDraft: (post) => toDraft(post, limits, systemClock.now(), createMessageId),
+    onUnobserved: (error, sender) => failures.unobserved(error, sender),
+    onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
+    onWarning: (reason) => logger.warn(reason),
+  })
+  const directWrites = options.directWrites ?? 'auto'
+  const workers =
+    log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
+  const channelMethods = createChannelMethods({ ...shared, messages })
+  const methods = endpoints.mapChannel(path, channel, channelMethods, workers)
+  if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, channelMethods)
   await channel.open()
-  const relay = outbox?.source && (await openRelay(outbox.source, channel, logger))
+  cluster.open()
+  try {
+    await transactions.open()
+    await workers?.start(methods)
+  } catch (error) {
+    await transactions.close()
+    cluster.close()
+    await channel.close()
+    throw error
+  }
   return new ServerChannel({
     channel,
-    outbox,
-    relay,
-    toDraft: (post) => toDraft(post, limits, systemClock.now(), createMessageId),
+    transactions,
+    failures,
     messages,
     endpoints,
     nodes,
+    cluster,
+    connections,
+    workers,
     roster,
     routes,
     logger,
     development,
-    closeTimeoutMs: limits.closeTimeoutMs,
+    limits,
   })
-}
-
-async function openRelay(source: OutboxSource, channel: Channel, logger: Logger): Promise<Relay> {
-  const relay = new Relay({
-    source,
-    append: (drafts) => channel.append(drafts),
-    onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
-  })
-  try {
-    await relay.open()
-    return relay
-  } catch (cause) {
-    await relay.close()
-    await channel.close()
-    if (cause instanceof TypeError) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ChannelError('store_failed', `The outbox can't be opened: ${reason}`, { cause })
-  }
 }
 
 const RESERVED_SENDER =
@@ -160,18 +176,19 @@ const RESERVED_SENDER =
 
 interface ServerChannelParts {
   readonly channel: Channel
-  readonly outbox: Outbox | undefined
-  readonly relay: Relay | undefined
-  /** Checks a post, and stamps it. */
-  readonly toDraft: (post: Post) => Draft
+  readonly transactions: Transactions
+  readonly failures: PostFailures
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
+  readonly cluster: Cluster
+  readonly connections: Connections
+  readonly workers: WorkerPool | undefined
   readonly roster: Roster
   readonly routes: Routes
   readonly logger: Logger
   readonly development: boolean
-  readonly closeTimeoutMs: number
+  readonly limits: Limits
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
@@ -179,7 +196,6 @@ export class ServerChannel {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
-  #failedPosts = 0
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -188,7 +204,12 @@ export class ServerChannel {
     addCurrentChannel(this)
   }
 
-  /** Connections of this process, those in the middle of their handshake included. */
+  /** Process ids of the workers that take clients. */
+  get workerPids(): readonly number[] {
+    return this.#parts.workers?.pids ?? []
+  }
+
+  /** Connections of this process and its workers, those in the middle of their handshake included. */
   get connectionCount(): number {
     return this.#parts.roster.count
   }
@@ -200,7 +221,7 @@ export class ServerChannel {
 
   /** Posts that failed and that nobody awaited. Each was logged. */
   get failedPosts(): number {
-    return this.#failedPosts
+    return this.#parts.failures.count
   }
 
   /**
@@ -215,7 +236,7 @@ export class ServerChannel {
       if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
       return receipt
     })
-    return new Posting(outcome, (error) => this.#unobserved(error, sender))
+    return new Posting(outcome, (error) => this.#parts.failures.unobserved(error, sender))
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
@@ -246,19 +267,7 @@ export class ServerChannel {
    * await client.query('COMMIT')
    */
   in(transaction: Transaction): TransactionChannel {
-    const { outbox, toDraft: check } = this.#parts
-    if (!outbox) {
-      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…', or such a store.")
-    }
-    if (typeof (transaction as Transaction | null)?.query !== 'function') {
-      throw new TypeError("The transaction needs a method 'query(text, params)', as a client of pg has it.")
-    }
-    return new TransactionChannel({
-      outbox,
-      transaction,
-      toDraft: check,
-      onUnobserved: (...failed) => this.#unobserved(...failed),
-    })
+    return this.#parts.transactions.in(transaction)
   }
 
   /**
@@ -291,14 +300,80 @@ export class ServerChannel {
     return this.#parts.messages.receive(receiver, options)
   }
 
-  /** From now on the group's messages are for this connection too. @returns false where there is no such connection */
-  addToGroup(connectionId: string, group: string): boolean {
-    return this.#parts.channel.joinGroup(connectionId, group)
+  /**
+   * From now on the group's messages are for this connection too, whichever node has it. One of this node is in the group
+   * when the call returns.
+   *
+   * @returns false where there is no such connection
+   * @example await channel.addToGroup(connectionId, 'sales')
+   */
+  addToGroup(connectionId: string, group: string): Promise<boolean> {
+    return this.#parts.connections.setGroup(connectionId, group, true)
   }
 
   /** @returns false where there is no such connection */
-  removeFromGroup(connectionId: string, group: string): boolean {
-    return this.#parts.channel.leaveGroup(connectionId, group)
+  removeFromGroup(connectionId: string, group: string): Promise<boolean> {
+    return this.#parts.connections.setGroup(connectionId, group, false)
+  }
+
+  /**
+   * Puts all connections that the user has now into the group, on all nodes. Those that come later are in the groups
+   * that `authenticate` says.
+   *
+   * @returns how many they are
+   */
+  addUserToGroup(user: string, group: string): Promise<number> {
+    return this.#parts.connections.setUserGroup(user, group, true)
+  }
+
+  /** @returns how many connections of the user there are */
+  removeUserFromGroup(user: string, group: string): Promise<number> {
+    return this.#parts.connections.setUserGroup(user, group, false)
+  }
+
+  /**
+   * Ends a connection, whichever node has it, with `disconnected`: its client does not come back by itself.
+   *
+   * @param reason what the client is told
+   * @returns false where there is no such connection
+   */
+  disconnect(connectionId: string, reason?: string): Promise<boolean> {
+    return this.#parts.connections.disconnect(connectionId, reason)
+  }
+
+  /**
+   * Ends all connections of the user, on all nodes, of the channel and of hubs; for `blockMs` the user is let in on none.
+   *
+   * @returns how many connections were ended
+   * @example await channel.disconnectUser('user-7', { reason: 'Signed out', blockMs: 60_000 })
+   */
+  disconnectUser(user: string, options: DisconnectUserOptions = {}): Promise<number> {
+    return this.#parts.connections.disconnectUser(user, options)
+  }
+
+  /** Lets a user in again who was blocked. */
+  allowUser(user: string): Promise<void> {
+    return this.#parts.connections.allowUser(user)
+  }
+
+  /** Whether the user is connected to the channel, on any node. */
+  isOnline(user: string): boolean {
+    return this.#parts.connections.isOnline(user)
+  }
+
+  /** Ids of the user's connections to the channel, on all nodes. */
+  connectionsOf(user: string): readonly string[] {
+    return this.#parts.connections.connectionsOf(user)
+  }
+
+  /** Users who are connected to the channel, on all nodes, with how many connections each has. */
+  presence(): ReadonlyMap<string, number> {
+    return this.#parts.connections.presence()
+  }
+
+  /** Nodes that have the log open and are known to this one, itself included. */
+  get nodeCount(): number {
+    return this.#parts.cluster.nodeCount
   }
 
   /**
@@ -378,20 +453,19 @@ export class ServerChannel {
     return this.#closing
   }
 
-  /** A post that nobody awaited failed. */
-  #unobserved(error: unknown, sender: unknown): void {
-    this.#failedPosts++
-    this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
-  }
-
   async #close(): Promise<void> {
     removeCurrentChannel(this)
-    // What it has in hand it appends; the rest another node's takes.
-    await this.#parts.relay?.close()
+    await this.#parts.transactions.close()
+    this.#parts.endpoints.drain()
+    if (this.#parts.limits.drainMs > 0) await passed(this.#parts.limits.drainMs)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
     this.#parts.endpoints.close()
-    await this.#parts.roster.close(new ChannelError('server_shutdown', 'The server is going down; connect again.'))
-    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.closeTimeoutMs))
+    this.#parts.workers?.closing()
+    await this.#parts.roster.close(
+      new ChannelError('server_shutdown', 'The server is going down; connect again.'),
+      this.#parts.limits.closeSpreadMs,
+    )
+    await this.#parts.endpoints.emptied(Math.min(LAST_POLLS_MS, this.#parts.limits.closeTimeoutMs))
     const stopped = this.#servers.map(({ server, unused }) => {
       const closed = new Promise((resolve) => server.close(resolve))
       unused.destroyAll()
@@ -399,11 +473,13 @@ export class ServerChannel {
     })
     this.#parts.nodes?.close()
     // A peer that says nothing, or never ends its request, would keep its server open: Node's own timeouts end with `close`.
-    const timer = systemClock.after(this.#parts.closeTimeoutMs, () => {
+    const timer = systemClock.after(this.#parts.limits.closeTimeoutMs, () => {
       for (const { server } of this.#servers) server.closeAllConnections()
     })
     await Promise.all(stopped)
     timer.stop()
+    await this.#parts.workers?.close()
+    this.#parts.cluster.close()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }
@@ -413,22 +489,7 @@ export class ServerChannel {
   }
 }
 
-/**
- * A UUID in one piece: Node's is a rope of some twenty pieces, 490 bytes each time instead of 64, until something looks
- * into it.
- */
-function createMessageId(): string {
-  const id = randomUUID()
-  id.charCodeAt(0)
-  return id
+/** Keeps the process alive for so long. */
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
-
-/** Development mode: whoever asks is whom he says he is. */
-const nameYourself: Authenticate = (request) => {
-  const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
-  // None that could be addressed.
-  if (user && user.length > NAMED_USER_LENGTH_MAX) return null
-  return user ? { user } : {}
-}
-
-const NAMED_USER_LENGTH_MAX = 256

@@ -72,6 +72,7 @@ export class Connection implements Addressee, Reader {
   #state: CursorState = 'live'
   #cursor: number
   #isAwake = false
+  #isStarted = false
   /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
   #due = 0
@@ -113,6 +114,8 @@ export class Connection implements Addressee, Reader {
    * log. To be called once, when the memberships are in place.
    */
   start(position: Position | null | undefined, trimmedTo: number): void {
+    this.#isStarted = true
+    this.#cursor = this.#log.head
     if (position === undefined) return
     if (position === null) this.#tellState({})
     else if (position.epoch !== this.#log.epoch || position.offset > this.#log.head) {
@@ -191,7 +194,8 @@ export class Connection implements Addressee, Reader {
    * client to which little is addressed resumes from near the head. @returns whether it told it anything.
    */
   tellPosition(): boolean {
-    if (!this.#keepsPosition || this.#state !== 'live' || this.#toldOffset === this.#log.head) return false
+    if (!this.#keepsPosition || !this.#isStarted || this.#state !== 'live' || this.#toldOffset === this.#log.head)
+      return false
     // Live: nothing between its cursor and the head was for it.
     this.#cursor = this.#log.head
     this.#tellState({})

@@ -8,6 +8,7 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Limits } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from '../transports/answer.ts'
 import type { Endpoint } from '../transports/endpoint.ts'
+import type { ApplicationInfo } from './application-info.ts'
 import { ClientScript } from './client-script.ts'
 import { sendHistory } from './history.ts'
 import { postMessages } from './messages.ts'
@@ -20,6 +21,8 @@ export interface RoutesParts {
   readonly logger: Logger
   /** Begins with a slash and ends without one. */
   readonly apiPath: string
+  /** Where Creatio's clients ask for their channel; left out where they don't. */
+  readonly applicationInfo?: ApplicationInfo | undefined
   /** Whether the token may post; left out where nobody may post over HTTP. */
   readonly mayPost: ((token: string | undefined) => boolean) | undefined
 }
@@ -28,8 +31,8 @@ export interface RoutesParts {
 export interface EndpointTable {
   /** @param path in lower case */
   at(path: string): Endpoint | undefined
-  /** Whether no more clients are taken. */
-  readonly isClosed: boolean
+  /** Whether soon no more clients are taken. */
+  readonly isDraining: boolean
 }
 
 interface Asked {
@@ -43,7 +46,9 @@ const MESSAGES_ALLOW = 'GET, HEAD, POST'
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
-  readonly #script = new ClientScript()
+  readonly #script = new ClientScript('serverchannel.js')
+  /** With Creatio's sandbox, bridges and SDK besides. */
+  readonly #creatioScript = new ClientScript('serverchannel-creatio.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -51,7 +56,7 @@ export class Routes {
 
   /** Answers the request if it is the channel's or a hub's. @returns false, and the request untouched, where it is not */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { endpoints, apiPath, mayPost } = this.#parts
+    const { endpoints, apiPath, mayPost, applicationInfo } = this.#parts
     const { path, query } = parseUrl(request)
     const endpoint = endpoints.at(path)
     if (endpoint) {
@@ -60,6 +65,10 @@ export class Routes {
     }
     if (path === apiPath && mayPost) {
       void this.#answer(request, response, () => this.#serveMessages(request, response, query, mayPost), MESSAGES_ALLOW)
+      return true
+    }
+    if (applicationInfo?.handles(path)) {
+      void this.#answer(request, response, () => applicationInfo.answer(path, request, response))
       return true
     }
     const slash = path.lastIndexOf('/')
@@ -71,7 +80,7 @@ export class Routes {
     const { channel, endpoints } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
-    const trouble = channel.trouble ?? (endpoints.isClosed ? 'The server is going down.' : undefined)
+    const trouble = channel.trouble ?? (endpoints.isDraining ? 'The server is going down.' : undefined)
     const isReady = trouble === undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
@@ -109,6 +118,10 @@ export class Routes {
       case 'serverchannel.js':
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#script.answer(request, response))
+        return true
+      case 'serverchannel-creatio.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#creatioScript.answer(request, response))
         return true
       default:
         return false

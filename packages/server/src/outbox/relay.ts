@@ -1,3 +1,4 @@
+import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
 import type { OutboxSource } from './outbox.ts'
 
@@ -10,6 +11,20 @@ interface RelayParts {
 
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 5000
+
+/** @throws TypeError where the outbox is none that a relay may take; ChannelError `store_failed` where it can't be reached */
+export async function openRelay(parts: RelayParts): Promise<Relay> {
+  const relay = new Relay(parts)
+  try {
+    await relay.open()
+    return relay
+  } catch (cause) {
+    await relay.close()
+    if (cause instanceof TypeError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ChannelError('store_failed', `The outbox can't be opened: ${reason}`, { cause })
+  }
+}
 
 /**
  * Brings what transactions posted from an outbox into the log, in order. Each message's id is its idempotency key: what

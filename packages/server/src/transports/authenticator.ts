@@ -9,6 +9,8 @@ export interface AuthenticatorParts {
   readonly limits: Limits
   readonly clock: Clock
   readonly logger: Logger
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
 }
 
 /** Asks the application who sends a request, and takes no nonsense from it. */
@@ -28,6 +30,7 @@ export class Authenticator {
       this.#parts.logger.error(`authenticate() answered no identity; the request was refused. ${flaw}`)
       throw new ChannelError('token_rejected', flaw)
     }
+    this.#parts.requireAllowed(identity.user)
     return identity
   }
 

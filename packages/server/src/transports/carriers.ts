@@ -11,6 +11,7 @@ import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
 import type { Identity, Limits } from '../options.ts'
 import { send } from './answer.ts'
+import type { HandOver } from './hand-over.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
@@ -27,6 +28,8 @@ export interface CarriersParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly socketWriter: SocketWriter
+  /** Other processes that serve WebSockets; left out where there are none. */
+  readonly handOver?: HandOver | undefined
 }
 
 /** A client at the moment its transport opens. */
@@ -54,6 +57,7 @@ export class Carriers {
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
     const { request, seat, http } = arrival
+    if (this.#handOver(socket, head, arrival)) return
     // Where ws refuses the upgrade, and never opens, the socket ends without a connection.
     const onRefused = (): void => {
       seat.release()
@@ -109,12 +113,27 @@ export class Carriers {
     return new ServerSentEventsTransport(response, { clock, closeTimeoutMs: limits.closeTimeoutMs, isRaw })
   }
 
+  /** A client that could go on over another socket stays: that may come to this process only. */
+  #handOver(socket: Duplex, head: Buffer, arrival: Arrival): boolean {
+    const { handOver, roster } = this.#parts
+    const { id, identity, position, request, http } = arrival
+    if (!handOver || http?.isStateful) return false
+    const onGone = this.#onGone(arrival, true)
+    const connection = handOver.take(socket, { id, identity, position, request, head, onGone, onEnd: this.#logEnd })
+    if (!connection) return false
+    if (http) this.#connections.opened(http)
+    http?.open('WebSockets', connection)
+    roster.add(connection)
+    return true
+  }
+
   #start(
     transport: Transport,
-    { id, identity, position, seat, request, http }: Arrival,
+    arrival: Arrival,
     serve: (init: ServedConnectionInit) => ServedConnection,
   ): ServedConnection {
     const { roster, keepsRequest } = this.#parts
+    const { id, identity, position, request, http } = arrival
     const connection = serve({
       id,
       identity,
@@ -122,17 +141,21 @@ export class Carriers {
       transport,
       isStateful: http?.isStateful === true && transport.name === 'WebSockets',
       request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
-      onGone: (gone) => {
-        roster.remove(gone)
-        seat.release()
-        // Who polls still has to learn it: then the transport says when nobody needs to any more.
-        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
-      },
+      // Who polls still has to learn it: then the transport says when nobody needs to any more.
+      onGone: this.#onGone(arrival, !(transport instanceof LongPollingTransport)),
       onEnd: this.#logEnd,
     })
     roster.add(connection)
     connection.start()
     return connection
+  }
+
+  #onGone({ seat, http }: Arrival, isForgotten: boolean): (gone: ServedConnection) => void {
+    return (gone) => {
+      this.#parts.roster.remove(gone)
+      seat.release()
+      if (http && isForgotten) this.#connections.gone(http)
+    }
   }
 
   /** One function for all connections. */

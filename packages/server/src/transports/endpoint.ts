@@ -13,6 +13,7 @@ import { requireFirstInLine, send, sendJson, sendProblem, toChannelError } from 
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
+import type { HandOver } from './hand-over.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
@@ -36,12 +37,16 @@ export interface EndpointParts {
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
   /** Where a client is to go instead. */
   readonly redirect?: RedirectClient | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
   readonly socketWriter: SocketWriter
+  /** Other processes that serve WebSockets; left out where there are none. */
+  readonly handOver?: HandOver | undefined
   /** The other nodes; left out where there are none. */
   readonly neighbours?: Neighbours | undefined
 }

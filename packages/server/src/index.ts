@@ -10,6 +10,7 @@ export {
   type SenderOf,
 } from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
+export type { PostOf, PostOptions } from './channel/addressing.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'
 export { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
@@ -49,6 +50,7 @@ export type { HubGroups } from './hub/hub-groups.ts'
 export type { HubRequest } from './hub/hub-peer.ts'
 export type { RawConnection, ServeRaw } from './hub/raw-connection.ts'
 export { type UploadParameter, unchecked, upload, type Validator } from './hub/validator.ts'
+export type { ListenAddress, ListenOptions } from './listen-options.ts'
 export {
   type Authenticate,
   type DirectWrites,
@@ -61,11 +63,9 @@ export {
   type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
+export type { Transaction } from './outbox/outbox.ts'
+export type { TransactionChannel, TransactionReceipt } from './outbox/transaction-channel.ts'
 export {
   createServerChannel,
-  type ListenAddress,
-  type ListenOptions,
-  type PostOf,
-  type PostOptions,
   type ServerChannel,
 } from './server.ts'

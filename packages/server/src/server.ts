@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
@@ -10,13 +9,14 @@ import {
 } from '@serverchannel/protocol'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
-import type { AudienceInput } from './channel/audience.ts'
+import { NOBODY, nameYourself } from './auth/name-yourself.ts'
+import { type PostOf, type PostOptions, toAll, toUsers } from './channel/addressing.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
 import { createContractCheck } from './channel/contract.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
-import type { Post } from './channel/intake.ts'
+import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
@@ -32,8 +32,14 @@ import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
+import type { ListenAddress, ListenOptions } from './listen-options.ts'
+import { createMessageId } from './message-id.ts'
 import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
-import { type Authenticate, type Identity, type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import { type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
+import type { Transaction } from './outbox/outbox.ts'
+import type { TransactionChannel } from './outbox/transaction-channel.ts'
+import { Transactions } from './outbox/transactions.ts'
+import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
@@ -44,31 +50,6 @@ import { WorkerPool } from './workers/worker-pool.ts'
 
 /** Who polls and has been told the end has so long to ask once more, and to be told that there is nothing. */
 const LAST_POLLS_MS = 1000
-
-/** What a post may carry besides its sender and body. */
-export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'intervalMs' | 'ttlMs' | 'id'> & {
-  readonly except?: string | Iterable<string>
-}
-
-/** A post whose body is by the contract. */
-export type PostOf<Contract, Sender extends string> = Omit<Post, 'sender' | 'body'> & {
-  readonly sender: Sender
-  readonly body?: BodyOf<Contract, Sender> | undefined
-}
-
-export interface ListenOptions {
-  /** 0 (the default): one that is free. */
-  readonly port?: number
-  /** Default `127.0.0.1`. */
-  readonly host?: string
-}
-
-/** Where a channel's own server listens. */
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
-  readonly url: string
-}
 
 /**
  * Opens a channel: the log of its messages and the hub that pages connect to.
@@ -95,12 +76,13 @@ export async function createServerChannel<const Contract extends MessageContract
           onWarning: (reason) => logger.warn(reason),
         })
   const log = limits.workers > 0 ? new SharedLog(opened) : undefined
+  const checkContract = options.messages && createContractCheck(defineMessages(options.messages))
   const channel = new Channel({
     store: log?.view() ?? opened,
     clock: systemClock,
     limits,
     createId: createMessageId,
-    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
+    checkContract,
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
     onSignal: (text) => cluster.hear(text),
     onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
@@ -155,6 +137,20 @@ export async function createServerChannel<const Contract extends MessageContract
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
+  const failures = new PostFailures(logger)
+  const transactions = new Transactions({
+    address: options.outbox,
+    store: typeof options.store === 'string' ? options.store : undefined,
+    append: (drafts) => channel.append(drafts),
+    toDraft(post) {
+      const draft = toDraft(post, limits, systemClock.now(), createMessageId)
+      checkContract?.(draft)
+      return draft
+    },
+    onUnobserved: (error, sender) => failures.unobserved(error, sender),
+    onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
+    onWarning: (reason) => logger.warn(reason),
+  })
   const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
@@ -164,14 +160,18 @@ export async function createServerChannel<const Contract extends MessageContract
   await channel.open()
   cluster.open()
   try {
+    await transactions.open()
     await workers?.start(methods)
   } catch (error) {
+    await transactions.close()
     cluster.close()
     await channel.close()
     throw error
   }
   return new ServerChannel({
     channel,
+    transactions,
+    failures,
     messages,
     endpoints,
     nodes,
@@ -191,6 +191,8 @@ const RESERVED_SENDER =
 
 interface ServerChannelParts {
   readonly channel: Channel
+  readonly transactions: Transactions
+  readonly failures: PostFailures
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
@@ -209,7 +211,6 @@ export class ServerChannel<Contract = NoContract> {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
-  #failedPosts = 0
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -235,7 +236,7 @@ export class ServerChannel<Contract = NoContract> {
 
   /** Posts that failed and that nobody awaited. Each was logged. */
   get failedPosts(): number {
-    return this.#failedPosts
+    return this.#parts.failures.count
   }
 
   /**
@@ -250,10 +251,7 @@ export class ServerChannel<Contract = NoContract> {
       if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
       return receipt
     })
-    return new Posting(outcome, (error) => {
-      this.#failedPosts++
-      this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
-    })
+    return new Posting(outcome, (error) => this.#parts.failures.unobserved(error, sender))
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
@@ -262,8 +260,7 @@ export class ServerChannel<Contract = NoContract> {
     body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
-    const { except, ...rest } = options
-    return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
+    return this.post(toAll(sender, body, options))
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
@@ -273,9 +270,23 @@ export class ServerChannel<Contract = NoContract> {
     body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
-    const { except, ...rest } = options
-    const to: AudienceInput = except === undefined ? { users } : { users, except }
-    return this.post({ ...rest, sender, body, to })
+    return this.post(toUsers(users, sender, body, options))
+  }
+
+  /**
+   * Posts in a transaction of a database: what is posted so is delivered exactly if the transaction commits, in the order
+   * of the commits.
+   *
+   * @param transaction whatever runs SQL in it, as a client of pg
+   * @throws TypeError where there is neither an `outbox` nor a store that transactions can post to
+   * @example
+   * await client.query('BEGIN')
+   * await client.query('UPDATE orders SET state = $1 WHERE id = $2', ['paid', 42])
+   * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
+   * await client.query('COMMIT')
+   */
+  in(transaction: Transaction): TransactionChannel {
+    return this.#parts.transactions.in(transaction)
   }
 
   /**
@@ -463,6 +474,7 @@ export class ServerChannel<Contract = NoContract> {
 
   async #close(): Promise<void> {
     removeCurrentChannel(this)
+    await this.#parts.transactions.close()
     this.#parts.endpoints.drain()
     if (this.#parts.limits.drainMs > 0) await passed(this.#parts.limits.drainMs)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
@@ -500,27 +512,3 @@ export class ServerChannel<Contract = NoContract> {
 function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
-
-/**
- * A UUID in one piece: Node's is a rope of some twenty pieces, 490 bytes each time instead of 64, until something looks
- * into it.
- */
-function createMessageId(): string {
-  const id = randomUUID()
-  id.charCodeAt(0)
-  return id
-}
-
-/** Development mode: whoever asks is whom he says he is. */
-const nameYourself: Authenticate = (request) => {
-  const query = request.url?.split('?')[1]
-  const user = query === undefined ? null : new URLSearchParams(query).get('user')
-  // None that could be addressed.
-  if (user && user.length > NAMED_USER_LENGTH_MAX) return null
-  return user ? { user } : NOBODY
-}
-
-/** Of whom nothing is known: one for all of them. */
-const NOBODY: Identity = Object.freeze({})
-
-const NAMED_USER_LENGTH_MAX = 256

@@ -1,5 +1,4 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
 import {
   type BodyOf,
   defineMessages,
@@ -25,6 +24,7 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
+import { addressOf, createOwnServer, listenOn } from './http/own-server.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
@@ -43,7 +43,6 @@ import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
-import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
@@ -441,29 +440,14 @@ export class ServerChannel<Contract = NoContract> {
     if (development && host !== 'localhost' && !isLoopbackAddress(host)) {
       throw new TypeError(`In development mode the host is localhost or a loopback address, not '${host}'.`)
     }
-    const server = createServer(
-      { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
-      (request, response) => {
-        if (routes.handle(request, response) || routes.handleHealth(request, response)) return
-        sendProblem(response, new ChannelError('not_found', 'There is nothing at this path.'))
-      },
-    )
-    server.maxHeadersCount = 100
+    const server = createOwnServer(routes)
     this.attach(server)
     const unused = new UnusedSockets(server)
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, () => {
-        server.off('error', reject)
-        // A connection that can't be accepted, as where the process is out of file descriptors, ends nothing.
-        server.on('error', (error) => this.#parts.logger.error({ err: error }, 'A connection was not accepted'))
-        resolve()
-      })
-    })
+    await listenOn(server, { port, host }, (error) =>
+      this.#parts.logger.error({ err: error }, 'A connection was not accepted'),
+    )
     this.#servers.push({ server, unused })
-    const address = server.address() as AddressInfo
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+    return addressOf(server)
   }
 
   /** Tells all clients to come back later, waits until they are gone, closes own servers and the store. Idempotent. */

@@ -15,6 +15,12 @@ type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Sto
 /** By the scheme that addresses begin with. A store's own client is loaded with the first address of its scheme. */
 const openers = new Map<string, OpenStore>([
   ['memory:', (_address, bounds) => new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
+  ['redis+sentinel:', openRedis],
+  ['rediss+sentinel:', openRedis],
+  ['redis+cluster:', openRedis],
+  ['rediss+cluster:', openRedis],
 ])
 
 /**
@@ -23,7 +29,7 @@ const openers = new Map<string, OpenStore>([
  * @throws TypeError where there is no such store
  */
 export async function openStore(address: string, bounds: HistoryBounds): Promise<Store> {
-  const open = openers.get(/^[a-z]+:/.exec(address)?.[0] ?? '')
+  const open = openers.get(/^[a-z+]+:/.exec(address)?.[0] ?? '')
   if (!open) {
     const known = [...openers.keys()].map((scheme) => `'${scheme}'`).join(', ')
     throw new TypeError(`There is no store '${withoutPassword(address)}'. Stores begin with: ${known}.`)
@@ -33,5 +39,23 @@ export async function openStore(address: string, bounds: HistoryBounds): Promise
 
 /** Addresses of engines carry passwords, and errors are logged. */
 export function withoutPassword(address: string): string {
-  return address.replace(/^([a-z]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+  return address.replace(/^([a-z+]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+}
+
+async function openRedis(address: string, bounds: HistoryBounds): Promise<Store> {
+  const { parseRedisAddress } = await import('./redis-address.ts')
+  const parsed = parseRedisAddress(address)
+  const { RedisStore } = await optional('ioredis@6', () => import('./redis.ts'))
+  return new RedisStore(parsed, bounds)
+}
+
+/** Engines' clients are installed by who uses the engine. @throws TypeError that says how */
+async function optional<Module>(packages: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load()
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND'
+    if (!isMissing) throw cause
+    throw new TypeError(`This store needs a package that is not installed: npm install ${packages}`, { cause })
+  }
 }

@@ -1,0 +1,57 @@
+import { EngineAway } from './append-queue.ts'
+import type { RedisAddress } from './redis-address.ts'
+import { RedisLink } from './redis-link.ts'
+
+/** A node that does not hear itself for so long hears nobody. */
+const SILENCE_MS_MAX = 5000
+
+/** What nodes say to each other over pub/sub: `node text`; a node alone is one that tries whether it hears itself. */
+export class RedisSignals {
+  readonly #link: RedisLink
+  readonly #name: string
+  readonly #node: string
+  #heardMs = performance.now()
+
+  constructor(address: RedisAddress, name: string, node: string, onSignal: (text: string) => void) {
+    this.#name = name
+    this.#node = node
+    this.#link = new RedisLink(address, 'signals', () => {})
+    this.#link.onMessage((text) => {
+      const space = text.indexOf(' ')
+      if (text === node) this.#heardMs = performance.now()
+      else if (space !== -1 && text.slice(0, space) !== node) onSignal(text.slice(space + 1))
+    })
+  }
+
+  /** Once; a connection that comes back listens again. @throws EngineAway */
+  async listen(): Promise<void> {
+    await this.#link.ask((client) => client.subscribe(this.#name))
+    this.#heardMs = performance.now()
+  }
+
+  /** Says something that only this node wants to hear, and looks whether it heard what it said before. @throws EngineAway */
+  async check(commands: RedisLink): Promise<void> {
+    if (performance.now() - this.#heardMs > SILENCE_MS_MAX) {
+      this.#heardMs = performance.now()
+      this.#link.reconnect()
+    }
+    await commands.ask((client) => client.publish(this.#name, this.#node))
+  }
+
+  async say(commands: RedisLink, text: string): Promise<void> {
+    try {
+      await commands.ask((client) => client.publish(this.#name, `${this.#node} ${text}`))
+    } catch (cause) {
+      if (!(cause instanceof EngineAway)) throw cause
+      throw new Error('Redis can not be reached; nobody was told.', { cause })
+    }
+  }
+
+  reconnect(): void {
+    this.#link.reconnect()
+  }
+
+  close(): void {
+    this.#link.close()
+  }
+}

@@ -67,7 +67,7 @@ describe('imports', () => {
   })
 
   it.each([
-    ['stores', [inServer('stores|channel'), PROTOCOL, NODE]],
+    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],

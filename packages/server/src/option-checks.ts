@@ -46,6 +46,12 @@ export function parsePolicy(policy: ServerChannelOptions['clientMessagePolicy'] 
   throw new TypeError(`'clientMessagePolicy' needs to be a function such as 'ownConnections', not a ${typeof policy}.`)
 }
 
+/** @throws TypeError where it is none of the levels that can be chosen */
+export function parseDurability(durability: ServerChannelOptions['durability']): 'logged' | 'synced' | undefined {
+  if (durability === undefined || durability === 'logged' || durability === 'synced') return durability
+  throw new TypeError(`'durability' is 'logged' or 'synced'; it is '${String(durability)}'.`)
+}
+
 /** The path as requests are compared with it: in lower case, as .NET matches paths in any. @throws TypeError */
 export function parsePath(option: string, path: string): string {
   if (/^\/[\w\-.~/]*[\w\-.~]$/.test(path)) return path.toLowerCase()

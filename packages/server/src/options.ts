@@ -222,6 +222,13 @@ const generalLimits = {
     unit: 'ms',
     doc: 'how long it is kept for those who come back',
   },
+  storeWaitingBytesMax: {
+    default: 67_108_864,
+    min: 1024,
+    max: 68_719_476_736,
+    unit: 'bytes',
+    doc: 'of entries that were posted and that an SQLite store has not written yet; any more posts fail',
+  },
 } as const
 
 /**
@@ -275,8 +282,13 @@ export interface NodesOptions {
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions extends Partial<Limits> {
-  /** Where the log is kept: `memory:` (the default), or a store of one's own. */
+  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, or a store of one's own. */
   readonly store?: string | Store
+  /**
+   * How safe an acknowledged message is, of a `sqlite:` store: `logged` (its default): it survives the process; `synced`:
+   * it survives the machine. See `docs/stores.md`.
+   */
+  readonly durability?: 'logged' | 'synced'
   /** Path of the hub that clients connect to. Default `/msg`. */
   readonly path?: string
   /** Path of the web service that posts. Default `/api/messages`. */

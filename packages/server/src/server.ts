@@ -20,7 +20,7 @@ import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
-import { parseApiKeys, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
+import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Authenticate, resolveLimits, type ServerChannelOptions } from './options.ts'
 import { openStore } from './stores/open-store.ts'
 import { systemClock } from './system-clock.ts'
@@ -66,7 +66,12 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const store =
     typeof options.store === 'object'
       ? options.store
-      : await openStore(options.store ?? 'memory:', { ...limits, now: () => systemClock.now() })
+      : await openStore(options.store ?? 'memory:', {
+          ...limits,
+          durability: parseDurability(options.durability),
+          now: () => systemClock.now(),
+          onWarning: (reason) => logger.warn(reason),
+        })
   const channel = new Channel({
     store,
     clock: systemClock,

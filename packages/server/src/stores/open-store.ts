@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { Store } from '../channel/store.ts'
 import { MemoryStore } from './memory.ts'
 
@@ -8,13 +9,20 @@ export interface HistoryBounds {
   readonly historyBytesMax: number
   readonly historyAgeMaxMs: number
   readonly now: () => number
+  /** Bytes of entries that are not in the log yet; any more are refused. */
+  readonly storeWaitingBytesMax: number
+  /** How safe an acknowledged message is to be, where the store leaves the choice. */
+  readonly durability: 'logged' | 'synced' | undefined
+  /** Told what whoever runs it has to know, in words. */
+  readonly onWarning: (reason: string) => void
 }
 
 type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Store>
 
 /** By the scheme that addresses begin with. A store's own client is loaded with the first address of its scheme. */
 const openers = new Map<string, OpenStore>([
-  ['memory:', (_address, bounds) => new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })],
+  ['memory:', openMemory],
+  ['sqlite:', openSqlite],
   ['redis:', openRedis],
   ['rediss:', openRedis],
   ['redis+sentinel:', openRedis],
@@ -22,6 +30,22 @@ const openers = new Map<string, OpenStore>([
   ['redis+cluster:', openRedis],
   ['rediss+cluster:', openRedis],
 ])
+
+function openMemory(_address: string, bounds: HistoryBounds): Store {
+  if (bounds.durability !== undefined) {
+    throw new TypeError(`A 'memory:' store can't be '${bounds.durability}': leave 'durability' out, or name another store.`)
+  }
+  return new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })
+}
+
+async function openSqlite(address: string, bounds: HistoryBounds): Promise<Store> {
+  const file = address.slice('sqlite:'.length)
+  if (file === '' || file.startsWith(':')) {
+    throw new TypeError(`'${address}' names no file; one does like 'sqlite:./messages.db'.`)
+  }
+  const { SqliteStore } = await import('./sqlite.ts')
+  return new SqliteStore({ ...bounds, file: resolve(file), durability: bounds.durability ?? 'logged' })
+}
 
 /**
  * Makes the store of an address; the channel opens it.

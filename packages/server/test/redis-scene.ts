@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hasRedis } from '../../../test/support/redis-process.ts'
+import type { HistoryBounds } from '../src/stores/open-store.ts'
 import { RedisStore } from '../src/stores/redis.ts'
 import { parseRedisAddress } from '../src/stores/redis-address.ts'
 import { type StoreBounds, UNBOUNDED } from './store-contract.ts'
@@ -15,13 +16,21 @@ export function channelName(): string {
   return `test {a}*?[b] ${randomBytes(6).toString('hex')}`
 }
 
+/** Of every engine's store, besides those of history. */
+export const ENGINE_BOUNDS: Pick<HistoryBounds, 'storeWaitingBytesMax' | 'durability' | 'onWarning'> = {
+  storeWaitingBytesMax: 64 * 1024 * 1024,
+  durability: undefined,
+  onWarning: () => {},
+}
+
 /** @param parameters as in the address: `replicas=1` */
 export function createRedisStore(
   url: string,
   channel: string,
   bounds: StoreBounds = UNBOUNDED,
   parameters = '',
+  more: Partial<HistoryBounds> = {},
 ): RedisStore {
   const address = parseRedisAddress(`${url}?channel=${encodeURIComponent(channel)}&${parameters}`)
-  return new RedisStore(address, bounds)
+  return new RedisStore(address, { ...ENGINE_BOUNDS, ...bounds, ...more })
 }

@@ -27,12 +27,12 @@ export interface AppendQueueParts {
    * same piece and number, so that one which was written before its answer was lost can be known by its number.
    */
   readonly write: (drafts: readonly Draft[], number: number) => Promise<Appended>
-  readonly limits?: AppendQueueLimits
+  readonly limits: AppendQueueLimits
 }
 
-const LIMITS: AppendQueueLimits = {
-  countMax: 20_000,
-  bytesMax: 128 * 1024 * 1024,
+/** Of every engine; how many bytes may wait is the operator's to say. */
+export const APPEND_LIMITS: Omit<AppendQueueLimits, 'bytesMax'> = {
+  countMax: 100_000,
   waitMsMax: 10_000,
   pieceCountMax: 512,
   pieceBytesMax: 1024 * 1024,
@@ -75,7 +75,7 @@ export class AppendQueue {
   #away: EngineAway | undefined
   #onIdle: (() => void) | undefined
 
-  constructor({ engine, write, limits = LIMITS }: AppendQueueParts) {
+  constructor({ engine, write, limits }: AppendQueueParts) {
     this.#engine = engine
     this.#write = write
     this.#limits = limits

@@ -33,7 +33,9 @@ const openers = new Map<string, OpenStore>([
 
 function openMemory(_address: string, bounds: HistoryBounds): Store {
   if (bounds.durability !== undefined) {
-    throw new TypeError(`A 'memory:' store can't be '${bounds.durability}': leave 'durability' out, or name another store.`)
+    throw new TypeError(
+      `A 'memory:' store can't be '${bounds.durability}': leave 'durability' out, or name another store.`,
+    )
   }
   return new MemoryStore({ ...bounds, epoch: randomBytes(9).toString('base64url') })
 }

@@ -121,7 +121,8 @@ function createClient(address: RedisAddress, connectionName: string): Redis | Cl
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: null,
+    // What is under way when a connection ends fails at once; null would keep it waiting for ever.
+    maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_MS_MAX,
     retryStrategy,
     // A master that was demoted lets its clients be: the one that is master now has to be found.

@@ -20,11 +20,11 @@ end
 
 local function readMeta(key)
   local m = redis.call('HMGET', key, 'epoch', 'life', 'run', 'head', 'trimmedTo', 'droppedTo', 'bytes', 'oldestAt', 'level',
-    'hasReplicas')
+    'hasReplicas', 'start')
   return {
     epoch = m[1] or '', life = m[2], run = m[3], head = tonumber(m[4] or 0), trimmedTo = tonumber(m[5] or 0),
     droppedTo = tonumber(m[6] or 0), bytes = tonumber(m[7] or 0), oldestAt = tonumber(m[8] or 0), level = m[9] or '',
-    hasReplicas = m[10] == '1',
+    hasReplicas = m[10] == '1', start = tonumber(m[11] or 0),
   }
 end
 
@@ -172,7 +172,8 @@ return answer`,
  * Makes sure of the log: begins it where there is none, and gives it another epoch, once for all nodes, where entries that
  * somebody saw may be gone. KEYS: meta, ids, log of the epoch that meta has, log of the new epoch. ARGV: the epoch that meta
  * has, the new epoch, what Redis keeps now (`synced`, `logged` or `memory`), the epoch that the node knows and the head it
- * saw in it. Answers `{'again'}` where meta has another epoch by now, or `{'settled', epoch, head, trimmedTo, reason}`.
+ * saw in it. Answers `{'again'}` where meta has another epoch by now, or
+ * `{'settled', epoch, head, trimmedTo, start, reason}`, with the head that the epoch began with.
  */
 export const SETTLE: RedisScript = script(
   4,
@@ -204,11 +205,12 @@ end
 if reason ~= '' then
   if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[4]) end
   meta.epoch = ARGV[2]
-  redis.call('HSET', KEYS[1], 'reason', reason)
+  meta.start = meta.head
+  redis.call('HSET', KEYS[1], 'reason', reason, 'start', whole(meta.head))
 end
 redis.call('HSET', KEYS[1], 'epoch', meta.epoch, 'life', life, 'run', run, 'level', ARGV[3],
   'hasReplicas', hasReplicas and '1' or '0')
-return {'settled', meta.epoch, whole(meta.head), whole(meta.trimmedTo), reason}`,
+return {'settled', meta.epoch, whole(meta.head), whole(meta.trimmedTo), whole(meta.start), reason}`,
 )
 
 /** What Redis says of its persistence. KEYS: meta, so that a cluster asks the node that has the log. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
 import type { Appended, Durability, LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
-import { AppendQueue, EngineAway } from './append-queue.ts'
+import { APPEND_LIMITS, AppendQueue, EngineAway } from './append-queue.ts'
 import { draftToText, entryFromText } from './draft-text.ts'
 import type { HistoryBounds } from './open-store.ts'
 import { type RedisAddress, RedisKeys } from './redis-address.ts'
@@ -20,6 +20,7 @@ const LEVEL_CHECKS = 10
 const SILENCE_MS_MAX = 5000
 const CLOSE_MS_MAX = 2000
 const SETTLE_TRIES_MAX = 10
+const LEVELS: readonly RedisLevel[] = ['memory', 'logged', 'synced']
 
 /**
  * Keeps the log in a Redis stream, for any number of nodes. What is one step of the log is one script. Redis may lose or
@@ -50,7 +51,11 @@ export class RedisStore implements Store {
     this.#address = address
     this.#bounds = bounds
     this.#keys = new RedisKeys(address.channel)
-    this.#queue = new AppendQueue({ engine: 'Redis', write: (drafts, number) => this.#write(drafts, number) })
+    this.#queue = new AppendQueue({
+      engine: 'Redis',
+      write: (drafts, number) => this.#write(drafts, number),
+      limits: { ...APPEND_LIMITS, bytesMax: bounds.storeWaitingBytesMax },
+    })
   }
 
   get durability(): Durability {
@@ -151,7 +156,7 @@ export class RedisStore implements Store {
       try {
         await this.#settle()
         await signals.listen()
-        return
+        break
       } catch (cause) {
         if (!(cause instanceof EngineAway) || performance.now() > end) {
           const message = `Redis can't be used for the log: ${reason(commands.error ?? cause)}`
@@ -159,6 +164,12 @@ export class RedisStore implements Store {
         }
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
+    }
+    const { durability } = this.#bounds
+    if (durability !== undefined && LEVELS.indexOf(this.#level) < LEVELS.indexOf(durability)) {
+      const settings = durability === 'synced' ? 'appendonly yes and appendfsync always' : 'appendonly yes'
+      const message = `This Redis keeps what it is given at the level '${this.#level}'; '${durability}' needs ${settings} in its configuration.`
+      throw new ChannelError('store_failed', message)
     }
   }
 
@@ -237,16 +248,20 @@ export class RedisStore implements Store {
       const keys = [meta, ids, this.#keys.log(found), this.#keys.log(fresh)]
       const answer = await commands.run(SETTLE, keys, [found, fresh, this.#level, this.#epoch, this.#head])
       if (Array.isArray(answer) && answer[0] === 'settled') {
-        this.#goOn({ epoch: String(answer[1]), head: Number(answer[2]), trimmedTo: Number(answer[3]) })
+        const [head = 0, trimmedTo = 0, start = 0] = answer.slice(2, 5).map(Number)
+        const why = String(answer[5])
+        if (why !== '' && this.#epoch !== '') this.#bounds.onWarning(`Redis: the log has a new epoch, as ${why}.`)
+        this.#goOn({ epoch: String(answer[1]), head, trimmedTo }, start)
         return
       }
     }
     throw new EngineAway('The log changes its epoch again and again.')
   }
 
-  #goOn(state: LogState): void {
+  #goOn(state: LogState, start: number): void {
     const { reader, signals } = this.#links ?? {}
-    if (state.epoch === this.#epoch && reader?.isLost !== true) {
+    const isAnother = state.epoch !== this.#epoch
+    if (!isAnother && reader?.isLost !== true) {
       this.#trimmedTo = Math.max(this.#trimmedTo, state.trimmedTo)
       return
     }
@@ -255,10 +270,12 @@ export class RedisStore implements Store {
     this.#trimmedTo = state.trimmedTo
     this.#silentSinceMs = undefined
     if (!this.#follower) return
-    this.#follower.onEpoch(state)
-    reader?.follow(state.epoch, state.head)
+    // Another node may have begun the epoch, and appended: what came since the beginning is told too, where it is there.
+    const from = isAnother && start >= state.trimmedTo ? start : state.head
+    this.#follower.onEpoch({ ...state, head: from })
+    reader?.follow(state.epoch, from)
     // It may listen to an engine that is nobody's any more.
-    signals?.reconnect()
+    if (isAnother) signals?.reconnect()
   }
 
   /** Once a second: is it the log that the node knows, what is too old, does what is appended come. */

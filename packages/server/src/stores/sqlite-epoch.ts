@@ -28,7 +28,8 @@ export interface EpochFound {
  */
 export function continueEpoch(database: Database, file: string, durability: 'logged' | 'synced'): EpochFound {
   const last = database.prepare('SELECT * FROM log WHERE one = 1').get() as LastLife | undefined
-  if (!last || typeof last.epoch !== 'string' || last.epoch === '') throw new FileDamaged('The row of the log is missing.')
+  if (!last || typeof last.epoch !== 'string' || last.epoch === '')
+    throw new FileDamaged('The row of the log is missing.')
   const machine = machineLife()
   const identity = fileIdentity(file)
   const reason = whyAnother(last, machine, identity)
@@ -42,7 +43,8 @@ export function continueEpoch(database: Database, file: string, durability: 'log
 function whyAnother(last: LastLife, machine: string, identity: string): string | undefined {
   // Never open before.
   if (last.machine_life === '') return undefined
-  if (last.file_identity !== identity) return 'The file is a copy: the log may have gone on elsewhere since it was made.'
+  if (last.file_identity !== identity)
+    return 'The file is a copy: the log may have gone on elsewhere since it was made.'
   if (last.is_closed === 1 || last.durability === 'synced' || last.machine_life === machine) return undefined
   return "The machine went down while the log was open at the level 'logged': its newest entries may be lost."
 }

@@ -32,7 +32,13 @@ export interface KeptRow {
 /** What the store asks of the thread. Each is answered once, in this order; `oldest`: what was posted before is too old. */
 export type Request =
   | { readonly type: 'append'; readonly rows: readonly Row[]; readonly oldest: number }
-  | { readonly type: 'read'; readonly after: number; readonly countMax: number; readonly bytesMax: number; readonly oldest: number }
+  | {
+      readonly type: 'read'
+      readonly after: number
+      readonly countMax: number
+      readonly bytesMax: number
+      readonly oldest: number
+    }
   | { readonly type: 'trim'; readonly oldest: number }
   /** Whether it takes appends again. */
   | { readonly type: 'probe' }

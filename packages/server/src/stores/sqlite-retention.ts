@@ -28,7 +28,11 @@ export class Retention {
   /** The oldest entry that is kept, once it has been looked at. */
   #front: Place | undefined
 
-  constructor(database: Database, bounds: { readonly historyCountMax: number; readonly historyBytesMax: number }, removed: Trimmed) {
+  constructor(
+    database: Database,
+    bounds: { readonly historyCountMax: number; readonly historyBytesMax: number },
+    removed: Trimmed,
+  ) {
     this.#countMax = bounds.historyCountMax
     this.#bytesMax = bounds.historyBytesMax
     this.#at = database.prepare('SELECT bytes_to, posted_at FROM entries WHERE offset = ?')

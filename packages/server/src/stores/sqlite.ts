@@ -138,7 +138,9 @@ export class SqliteStore implements Store {
     await this.#restarting
     const answer = this.#isOpen ? await this.#link?.ask({ type: 'close' }) : undefined
     if (answer?.type === 'failed') {
-      this.#options.onWarning(`The log was not closed properly, and will be checked when it is opened: ${answer.reason}`)
+      this.#options.onWarning(
+        `The log was not closed properly, and will be checked when it is opened: ${answer.reason}`,
+      )
     }
     await this.#link?.stop()
     this.#link = undefined

@@ -29,6 +29,8 @@ const openers = new Map<string, OpenStore>([
   ['rediss+sentinel:', openRedis],
   ['redis+cluster:', openRedis],
   ['rediss+cluster:', openRedis],
+  ['nats:', openNats],
+  ['tls:', openNats],
 ])
 
 function openMemory(_address: string, bounds: HistoryBounds): Store {
@@ -73,6 +75,13 @@ async function openRedis(address: string, bounds: HistoryBounds): Promise<Store>
   const parsed = parseRedisAddress(address)
   const { RedisStore } = await optional('ioredis@6', () => import('./redis.ts'))
   return new RedisStore(parsed, bounds)
+}
+
+async function openNats(address: string, bounds: HistoryBounds): Promise<Store> {
+  const { parseNatsAddress } = await import('./nats-address.ts')
+  const parsed = parseNatsAddress(address)
+  const { NatsStore } = await optional('@nats-io/transport-node@3 @nats-io/jetstream@3', () => import('./nats.ts'))
+  return new NatsStore(parsed, bounds)
 }
 
 /** Engines' clients are installed by who uses the engine. @throws TypeError that says how */

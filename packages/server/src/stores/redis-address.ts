@@ -1,8 +1,10 @@
+import { type EngineHost, parseEngineAddress, parseWholeNumber } from './engine-address.ts'
+
 /** What the address of a Redis store says. */
 export interface RedisAddress {
   readonly kind: 'standalone' | 'sentinel' | 'cluster'
   /** Of the server, of the sentinels, or of some of the cluster's nodes. */
-  readonly hosts: readonly { readonly host: string; readonly port: number }[]
+  readonly hosts: readonly EngineHost[]
   readonly isEncrypted: boolean
   readonly user: string | undefined
   readonly password: string | undefined
@@ -16,11 +18,12 @@ export interface RedisAddress {
   readonly replicasTimeoutMs: number
 }
 
-const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/?]*)(?::([^@/?]*))?@)?([^/?]+)(\/[^?]*)?(?:\?(.*))?$/
-const PARAMETERS = new Set(['channel', 'replicas', 'replicasTimeoutMs', 'sentinelPassword'])
+const PARAMETERS = ['channel', 'replicas', 'replicasTimeoutMs', 'sentinelPassword']
 const REPLICAS_MAX = 100
 const REPLICAS_TIMEOUT_MS_MAX = 2000
 const DATABASE_MAX = 10_000
+const EXPECTED =
+  'It has to look like redis://user:password@host:6379/0?channel=name, or redis+sentinel://host:26379,host:26379/master.'
 
 /**
  * Reads `redis://user:password@host:6379/0?channel=name`, `rediss://…` (TLS), `redis+sentinel://host:26379,host:26379/master/0`
@@ -29,74 +32,42 @@ const DATABASE_MAX = 10_000
  * @throws TypeError that says what is wrong, without the password
  */
 export function parseRedisAddress(address: string): RedisAddress {
-  const match = FORM.exec(address)
-  if (!match) throw new TypeError(`The address of the Redis store is none. ${EXPECTED}`)
-  const [, scheme, mode, user, password, hosts = '', path = '', query = ''] = match
-  const kind = mode === 'sentinel' || mode === 'cluster' ? mode : 'standalone'
-  const parameters = new URLSearchParams(query)
-  for (const name of parameters.keys()) {
-    if (!PARAMETERS.has(name)) {
-      throw new TypeError(`The Redis store has no parameter '${name}'; there are: ${[...PARAMETERS].join(', ')}.`)
-    }
-  }
-  const parts = path.split('/').filter((part) => part !== '')
-  const masterName = kind === 'sentinel' ? parts.shift() : undefined
+  const kind = /^rediss?\+sentinel:/.test(address) ? 'sentinel' : /^rediss?\+cluster:/.test(address) ? 'cluster' : 'standalone'
+  const rules = { engine: 'Redis', expected: EXPECTED, parameters: PARAMETERS, defaultPort: kind === 'sentinel' ? 26_379 : 6379 }
+  const { scheme, user, password, hosts, path, parameters } = parseEngineAddress(address, rules)
+  const number = (name: string, text: string, min: number, max: number): number =>
+    parseWholeNumber(rules, name, text, min, max)
+  const masterName = kind === 'sentinel' ? path.shift() : undefined
   if (kind === 'sentinel' && masterName === undefined) {
     throw new TypeError(`The address of the Redis store names no master. ${EXPECTED}`)
   }
-  if (parts.length > 1) throw new TypeError(`The address of the Redis store has too long a path. ${EXPECTED}`)
-  const database = parts[0] === undefined ? 0 : wholeNumber('database', parts[0], 0, DATABASE_MAX)
+  if (path.length > 1) throw new TypeError(`The address of the Redis store has too long a path. ${EXPECTED}`)
+  const database = number('database', path[0] ?? '0', 0, DATABASE_MAX)
+  const replicas = number('replicas', parameters.get('replicas') ?? '0', 0, REPLICAS_MAX)
   if (kind === 'cluster' && database !== 0) throw new TypeError('A Redis Cluster has database 0 only.')
-  const defaultPort = kind === 'sentinel' ? 26_379 : 6379
-  const list = hosts.split(',').map((text) => parseHost(text, defaultPort))
-  if (kind === 'standalone' && list.length > 1) {
-    throw new TypeError(
-      'The address of the Redis store has several hosts: begin it with redis+sentinel: or redis+cluster:',
-    )
+  if (kind === 'cluster' && replicas !== 0) {
+    throw new TypeError("The Redis store can't wait for replicas in a cluster: set min-replicas-to-write there.")
+  }
+  if (kind === 'standalone' && hosts.length > 1) {
+    throw new TypeError('The address of the Redis store has several hosts: begin it with redis+sentinel: or redis+cluster:')
   }
   return {
     kind,
-    hosts: list,
-    isEncrypted: scheme === 'rediss',
-    user: user ? decode(user) : undefined,
-    password: password ? decode(password) : undefined,
-    masterName: masterName === undefined ? undefined : decode(masterName),
+    hosts,
+    isEncrypted: scheme.startsWith('rediss'),
+    user,
+    password,
+    masterName,
     sentinelPassword: parameters.get('sentinelPassword') ?? undefined,
     database,
     channel: parameters.get('channel') ?? 'main',
-    replicas: wholeNumber('replicas', parameters.get('replicas') ?? '0', 0, REPLICAS_MAX),
-    replicasTimeoutMs: wholeNumber(
+    replicas,
+    replicasTimeoutMs: number(
       'replicasTimeoutMs',
       parameters.get('replicasTimeoutMs') ?? '1000',
       1,
       REPLICAS_TIMEOUT_MS_MAX,
     ),
-  }
-}
-
-const EXPECTED =
-  'It has to look like redis://user:password@host:6379/0?channel=name, or redis+sentinel://host:26379,host:26379/master.'
-
-function parseHost(text: string, defaultPort: number): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  if (host === undefined) throw new TypeError(`'${text}' in the address of the Redis store is no host. ${EXPECTED}`)
-  return { host, port: match?.[3] === undefined ? defaultPort : wholeNumber('port', match[3], 1, 65_535) }
-}
-
-function wholeNumber(name: string, text: string, min: number, max: number): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  throw new TypeError(
-    `The ${name} in the address of the Redis store has to be a number from ${min} to ${max}: '${text}'.`,
-  )
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch (cause) {
-    throw new TypeError('The address of the Redis store has a % that encodes nothing; a % itself is %25.', { cause })
   }
 }
 

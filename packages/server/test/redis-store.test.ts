@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { hasRedis, RedisProcess } from '../../../test/support/redis-process.ts'
-import { channelName, createRedisStore } from './redis-scene.ts'
+import { channelName } from './engine-bounds.ts'
+import { createRedisStore } from './redis-scene.ts'
 import { describeStore } from './store-contract.ts'
 import { describeSharedStore } from './store-contract-shared.ts'
 

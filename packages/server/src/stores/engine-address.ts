@@ -75,6 +75,8 @@ function decode(text: string, { engine }: AddressRules): string {
   try {
     return decodeURIComponent(text)
   } catch (cause) {
-    throw new TypeError(`The address of the ${engine} store has a % that encodes nothing; a % itself is %25.`, { cause })
+    throw new TypeError(`The address of the ${engine} store has a % that encodes nothing; a % itself is %25.`, {
+      cause,
+    })
   }
 }

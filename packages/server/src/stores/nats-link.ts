@@ -1,9 +1,9 @@
 import {
   type ConsumerMessages,
   DeliverPolicy,
+  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
-  JetStreamApiError,
   jetstream,
   jetstreamManager,
   type StreamInfo,
@@ -52,6 +52,8 @@ export class NatsLink {
   readonly #connection: NatsConnection
   readonly #client: JetStreamClient
   readonly #admin: JetStreamManager
+  /** What the server said of itself; the connection forgets it while it is lost. */
+  #info: NatsConnection['info']
   readonly #onLost = new Set<() => void>()
   #isReady = true
   #error: Error | undefined
@@ -59,6 +61,7 @@ export class NatsLink {
   private constructor(address: NatsAddress, connection: NatsConnection, admin: JetStreamManager) {
     this.#address = address
     this.#connection = connection
+    this.#info = connection.info
     this.#client = jetstream(connection, { timeout: ANSWER_MS_MAX })
     this.#admin = admin
   }
@@ -97,12 +100,12 @@ export class NatsLink {
 
   /** Bytes of headers and payload that one message may have. */
   get messageBytesMax(): number {
-    return this.#connection.info?.max_payload ?? 0
+    return this.#info?.max_payload ?? 0
   }
 
   /** Of a server alone: another one after each start. Of servers that are a cluster, which may go one by one: nothing. */
   get life(): string {
-    const { info } = this.#connection
+    const info = this.#connection.info ?? this.#info
     return info?.cluster === undefined ? (info?.server_id ?? '') : ''
   }
 
@@ -255,6 +258,7 @@ export class NatsLink {
     for await (const status of this.#connection.status()) {
       if (status.type === 'reconnect') {
         this.#isReady = true
+        this.#info = this.#connection.info
         this.#error = undefined
         onReady()
       } else if (status.type === 'disconnect' || status.type === 'close') {

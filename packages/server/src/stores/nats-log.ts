@@ -1,5 +1,5 @@
-import { EntryQueue } from '../channel/entry-queue.ts'
 import type { Draft } from '../channel/entry.ts'
+import { EntryQueue } from '../channel/entry-queue.ts'
 import type { LogState } from '../channel/store.ts'
 import type { PieceHead } from './nats-message.ts'
 

@@ -50,7 +50,9 @@ export class NatsStore implements Store {
   #onProgress: (() => void) | undefined
   #settling: Promise<void> | undefined
   /** The piece that is written now: its number, the offsets by where it may begin, and where it does begin. */
-  #piece: { number: number; writer: string; attempts: Map<number, readonly number[]>; first: number | undefined } | undefined
+  #piece:
+    | { number: number; writer: string; attempts: Map<number, readonly number[]>; first: number | undefined }
+    | undefined
   #trouble: { readonly text: string; readonly sinceMs: number } | undefined
   #timer: NodeJS.Timeout | undefined
   #isChecking = false
@@ -181,7 +183,8 @@ export class NatsStore implements Store {
   #requireDurability(): void {
     const { durability } = this.#bounds
     if (durability === undefined || LEVELS.indexOf(this.durability) >= LEVELS.indexOf(durability)) return
-    const settings = durability === 'synced' ? "'sync_interval: always' there and '?sync=always' here" : 'a stream in files'
+    const settings =
+      durability === 'synced' ? "'sync_interval: always' there and '?sync=always' here" : 'a stream in files'
     const message = `NATS keeps this stream at the level '${this.durability}'; '${durability}' needs ${settings}.`
     throw new ChannelError('store_failed', message)
   }
@@ -193,7 +196,9 @@ export class NatsStore implements Store {
 
   #onConnected(): void {
     this.#isUnsure = true
-    if (!this.#isOpen) return
+    if (!this.#isOpen || !this.#link) return
+    // The consumer of before would find out by itself that it is none any more, but not soon.
+    this.#followAnew(this.#link)
     this.#settle().then(
       () => this.#queue.resume(),
       () => {},
@@ -211,7 +216,12 @@ export class NatsStore implements Store {
     const piece =
       this.#piece?.number === number
         ? this.#piece
-        : { number, writer: `${this.#node}-${number}`, attempts: new Map<number, readonly number[]>(), first: undefined }
+        : {
+            number,
+            writer: `${this.#node}-${number}`,
+            attempts: new Map<number, readonly number[]>(),
+            first: undefined,
+          }
     if (piece === this.#piece) await this.#settle()
     this.#piece = piece
     for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -338,7 +348,7 @@ export class NatsStore implements Store {
     this.#log = log
     this.#created = found.created
     this.#silentSinceMs = undefined
-    void this.#follow(link)
+    this.#followAnew(link)
   }
 
   /** Tells the follower where the log goes on, where that is not where it was told last. */
@@ -350,9 +360,13 @@ export class NatsStore implements Store {
     this.#follower.onEpoch(state)
   }
 
+  #followAnew(link: NatsLink): void {
+    void this.#messages?.close()
+    void this.#follow(link, ++this.#turn)
+  }
+
   /** Reads along, until it is told otherwise. */
-  async #follow(link: NatsLink): Promise<void> {
-    const turn = ++this.#turn
+  async #follow(link: NatsLink, turn: number): Promise<void> {
     while (turn === this.#turn) {
       try {
         const messages = await link.follow(this.#log.lastSeq + 1, false)
@@ -458,8 +472,7 @@ export class NatsStore implements Store {
     else if (this.#silentSinceMs === undefined) this.#silentSinceMs = now
     else if (now - this.#silentSinceMs > SILENCE_MS_MAX) {
       this.#silentSinceMs = now
-      void this.#messages?.close()
-      void this.#follow(link)
+      this.#followAnew(link)
     }
   }
 }

@@ -32,8 +32,17 @@ const EXPECTED =
  * @throws TypeError that says what is wrong, without the password
  */
 export function parseRedisAddress(address: string): RedisAddress {
-  const kind = /^rediss?\+sentinel:/.test(address) ? 'sentinel' : /^rediss?\+cluster:/.test(address) ? 'cluster' : 'standalone'
-  const rules = { engine: 'Redis', expected: EXPECTED, parameters: PARAMETERS, defaultPort: kind === 'sentinel' ? 26_379 : 6379 }
+  const kind = /^rediss?\+sentinel:/.test(address)
+    ? 'sentinel'
+    : /^rediss?\+cluster:/.test(address)
+      ? 'cluster'
+      : 'standalone'
+  const rules = {
+    engine: 'Redis',
+    expected: EXPECTED,
+    parameters: PARAMETERS,
+    defaultPort: kind === 'sentinel' ? 26_379 : 6379,
+  }
   const { scheme, user, password, hosts, path, parameters } = parseEngineAddress(address, rules)
   const number = (name: string, text: string, min: number, max: number): number =>
     parseWholeNumber(rules, name, text, min, max)
@@ -49,7 +58,9 @@ export function parseRedisAddress(address: string): RedisAddress {
     throw new TypeError("The Redis store can't wait for replicas in a cluster: set min-replicas-to-write there.")
   }
   if (kind === 'standalone' && hosts.length > 1) {
-    throw new TypeError('The address of the Redis store has several hosts: begin it with redis+sentinel: or redis+cluster:')
+    throw new TypeError(
+      'The address of the Redis store has several hosts: begin it with redis+sentinel: or redis+cluster:',
+    )
   }
   return {
     kind,

@@ -20,6 +20,7 @@ export class RedisLink {
   readonly #onReady: () => void
   #error: Error | undefined
   #isClosed = false
+  #again: NodeJS.Timeout | undefined
 
   /** @param onReady told each time that a connection is there */
   constructor(address: RedisAddress, name: string, onReady: () => void) {
@@ -32,9 +33,15 @@ export class RedisLink {
     this.#client.on('error', (error: Error) => {
       this.#error = error
     })
+    // The client gives up where it is let go in the middle of connecting, and where no sentinel answers.
     this.#client.on('end', () => {
       this.#error ??= new Error('The connection has ended.')
+      if (!this.#isClosed) this.#again = setTimeout(() => this.#connect(), RECONNECT_MS_MAX)
     })
+    this.#connect()
+  }
+
+  #connect(): void {
     this.#client.connect().catch((error: unknown) => {
       this.#error ??= error as Error
     })
@@ -96,13 +103,14 @@ export class RedisLink {
     this.#client.on('message', (_channel: string, text: string) => hear(text))
   }
 
-  /** Lets the connection go and makes another one. */
+  /** Lets the connection go, where there is one, and makes another one. */
   reconnect(): void {
-    if (!this.#isClosed) this.#client.disconnect(true)
+    if (!this.#isClosed && this.isReady) this.#client.disconnect(true)
   }
 
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#again)
     this.#client.disconnect()
   }
 }

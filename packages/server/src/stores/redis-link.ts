@@ -129,6 +129,8 @@ function createClient(address: RedisAddress, connectionName: string): Redis | Cl
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // It subscribes again without looking at what comes of it: where that fails, the process would end.
+    autoResubscribe: false,
     // What is under way when a connection ends fails at once; null would keep it waiting for ever.
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_MS_MAX,

@@ -10,12 +10,13 @@ export class RedisSignals {
   readonly #link: RedisLink
   readonly #name: string
   readonly #node: string
+  #isListening = false
   #heardMs = performance.now()
 
   constructor(address: RedisAddress, name: string, node: string, onSignal: (text: string) => void) {
     this.#name = name
     this.#node = node
-    this.#link = new RedisLink(address, 'signals', () => {})
+    this.#link = new RedisLink(address, 'signals', () => this.#listenAgain())
     this.#link.onMessage((text) => {
       const space = text.indexOf(' ')
       if (text === node) this.#heardMs = performance.now()
@@ -23,8 +24,9 @@ export class RedisSignals {
     })
   }
 
-  /** Once; a connection that comes back listens again. @throws EngineAway */
+  /** A connection that comes back listens again. @throws EngineAway */
   async listen(): Promise<void> {
+    this.#isListening = true
     await this.#link.ask((client) => client.subscribe(this.#name))
     this.#heardMs = performance.now()
   }
@@ -45,6 +47,12 @@ export class RedisSignals {
       if (!(cause instanceof EngineAway)) throw cause
       throw new Error('Redis can not be reached; nobody was told.', { cause })
     }
+  }
+
+  #listenAgain(): void {
+    if (!this.#isListening) return
+    // Where it fails the connection is lost again, or the node finds out that it does not hear itself.
+    this.listen().catch(() => {})
   }
 
   reconnect(): void {

@@ -67,7 +67,8 @@ export async function openStore(address: string, bounds: HistoryBounds): Promise
 
 /** Addresses of engines carry passwords, and errors are logged. */
 export function withoutPassword(address: string): string {
-  return address.replace(/^([a-z+]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+  const parts = address.replace(/^([a-z+]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+  return parts.replace(/([?&](?:token|sentinelPassword)=)[^&]*/g, '$1***')
 }
 
 async function openRedis(address: string, bounds: HistoryBounds): Promise<Store> {

@@ -22,7 +22,9 @@ async function startRig(parameters: string): Promise<{ nats: NatsProcess; rig: K
 }
 
 describe.skipIf(!hasNats)('two servers on one NATS, 50 clients and 2 posters', () => {
-  it(`servers are killed -9 ${kills} times: nothing is lost, doubled or out of order`, { timeout: TEST_MS_MAX }, async () => {
+  it(`servers are killed -9 ${kills} times: nothing is lost, doubled or out of order`, {
+    timeout: TEST_MS_MAX,
+  }, async () => {
     const { rig } = await startRig('')
     for (let kill = 0; kill < kills; kill++) {
       await rig.whilePosting(async () => {
@@ -40,11 +42,11 @@ describe.skipIf(!hasNats)('two servers on one NATS, 50 clients and 2 posters', (
   })
 
   it.each([
-    ['which is said to sync always', '&sync=always', 'the log is as it was', 1],
-    ['which syncs now and then', '', 'each time a new epoch says that the end may be lost', kills + 1],
+    ['which is said to sync always', 'the log is as it was', '&sync=always', 1],
+    ['which syncs now and then', 'each time a new epoch says that the end may be lost', '', kills + 1],
   ])(
-    `NATS, %s, is killed -9 ${kills} times (%s): %s`,
-    async (_how, parameters, _what, epochs) => {
+    `NATS, %s, is killed -9 ${kills} times: %s`,
+    async (how, _what, parameters, epochs) => {
       const { nats, rig } = await startRig(parameters)
       for (let kill = 0; kill < kills; kill++) {
         await rig.whilePosting(async () => {
@@ -53,7 +55,7 @@ describe.skipIf(!hasNats)('two servers on one NATS, 50 clients and 2 posters', (
         })
       }
       const verdict = await rig.finish()
-      console.log(`${_how}: ${JSON.stringify(verdict)}`)
+      console.log(`${how}: ${JSON.stringify(verdict)}`)
       expect(verdict.epochs).toBe(epochs)
       if (epochs === 1) expect(verdict.gaps).toBe(0)
       else expect(verdict.gaps).toBeGreaterThan(kills)

@@ -11,7 +11,9 @@ const MS_PER_KILL_MAX = 10_000
 describe.each(['logged', 'synced'] as const)('a server on SQLite, %s, that is killed -9', (durability) => {
   const count = Math.ceil(kills / 2)
 
-  it(`${count} times loses, doubles and reorders nothing, and is back in the same epoch`, { timeout: 30_000 + count * MS_PER_KILL_MAX }, async () => {
+  it(`${count} times loses, doubles and reorders nothing, and is back in the same epoch`, {
+    timeout: 30_000 + count * MS_PER_KILL_MAX,
+  }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'serverchannel-kill-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const store = `sqlite:${join(folder, 'messages.db')}`

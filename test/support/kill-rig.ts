@@ -80,7 +80,11 @@ export class KillRig {
     await Promise.all(this.#lanes)
     await this.#postUntilAcknowledged({ lane: 'end', number: 0, audience: { all: true } }, 0)
     const count = this.#channels.length
-    await until(() => this.#ends.length >= count || this.#failure !== undefined, 'everybody has the last message', CATCH_UP_MS_MAX)
+    await until(
+      () => this.#ends.length >= count || this.#failure !== undefined,
+      'everybody has the last message',
+      CATCH_UP_MS_MAX,
+    )
     if (this.#failure) throw this.#failure
     return this.#judge.judge(this.#witnesses)
   }

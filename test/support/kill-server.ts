@@ -7,7 +7,10 @@ import type { ServerChannelOptions } from 'serverchannel'
 const program = fileURLToPath(new URL('kill-server.mjs', import.meta.url))
 
 /** What a process can be told: functions and stores of one's own can't be sent to it. */
-export type PlainOptions = Omit<ServerChannelOptions, 'store' | 'logger' | 'authenticate' | 'redirect' | 'clientMessagePolicy'> & {
+export type PlainOptions = Omit<
+  ServerChannelOptions,
+  'store' | 'logger' | 'authenticate' | 'redirect' | 'clientMessagePolicy'
+> & {
   readonly store: string
 }
 

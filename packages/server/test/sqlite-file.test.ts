@@ -1,4 +1,14 @@
-import { copyFileSync, existsSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/stores/sqlite-database.ts'
@@ -170,18 +180,24 @@ describe('a file that is not for an SQLite log', () => {
   })
 
   it.each([
-    ['the database of something else', async (file: string) => {
-      const database = await openDatabase(file)
-      database.exec('CREATE TABLE orders (id INTEGER)')
-      database.close()
-    }],
+    [
+      'the database of something else',
+      async (file: string) => {
+        const database = await openDatabase(file)
+        database.exec('CREATE TABLE orders (id INTEGER)')
+        database.close()
+      },
+    ],
     ['no database', (file: string) => writeFileSync(file, '{"name":"not a database"}'.repeat(100))],
-    ['a log of another version', async (file: string) => {
-      await (await openSqlite({ file })).store.close()
-      const database = await openDatabase(file)
-      database.exec('PRAGMA user_version = 99')
-      database.close()
-    }],
+    [
+      'a log of another version',
+      async (file: string) => {
+        await (await openSqlite({ file })).store.close()
+        const database = await openDatabase(file)
+        database.exec('PRAGMA user_version = 99')
+        database.close()
+      },
+    ],
   ])('is refused and left as it is: %s', async (_, make) => {
     const file = temporaryFile()
     await make(file)

@@ -45,6 +45,8 @@ export class NatsStore implements Store {
   #told = { epoch: '', head: 0 }
   /** The connection was lost: what the stream's last message is has to be looked at. */
   #isUnsure = false
+  /** Not while the log is read anew: the follower is told first where it goes on. */
+  #isFollowing = false
   #turn = 0
   #messages: ConsumerMessages | undefined
   #onProgress: (() => void) | undefined
@@ -198,7 +200,7 @@ export class NatsStore implements Store {
     this.#isUnsure = true
     if (!this.#isOpen || !this.#link) return
     // The consumer of before would find out by itself that it is none any more, but not soon.
-    this.#followAnew(this.#link)
+    if (this.#isFollowing) this.#followAnew(this.#link)
     this.#settle().then(
       () => this.#queue.resume(),
       () => {},
@@ -226,10 +228,11 @@ export class NatsStore implements Store {
     this.#piece = piece
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       if (piece.first !== undefined) return this.#appended(piece.attempts.get(piece.first) ?? [])
-      if (this.#isUnsure || this.#whyAnother() !== undefined) await this.#settle()
-      const { offsets, fresh } = this.#log.place(drafts)
+      if (this.#settling || this.#isUnsure || this.#whyAnother() !== undefined) await this.#settle()
+      const log = this.#log
+      const { offsets, fresh } = log.place(drafts)
       if (fresh.length === 0) return this.#appended(offsets)
-      const { epoch, head, lastSeq } = this.#log
+      const { epoch, head, lastSeq } = log
       piece.attempts.set(head + 1, offsets)
       const about = { epoch, first: head + 1, life: link.life, writer: piece.writer }
       const { fields, payload, marks } = encodePiece(about, fresh)
@@ -237,6 +240,8 @@ export class NatsStore implements Store {
       const seq = await this.#send(link, fields, payload, lastSeq)
       // Another node was faster: what it wrote comes first.
       if (seq === undefined) await this.#reach(lastSeq + 1)
+      // The log was read anew meanwhile: what is before this piece may not be known again yet.
+      else if (log !== this.#log) await this.#reach(seq)
       else this.#apply({ ...about, seq, marks }, () => fresh.map((draft, index) => toEntry(draft, head + 1 + index)))
     }
     throw new EngineAway('Other nodes are always faster.')
@@ -281,16 +286,31 @@ export class NatsStore implements Store {
     const link = this.#link
     if (!link) throw new EngineAway('The NATS store has no connection.')
     const seen = { epoch: this.#log.epoch, head: this.#log.head }
+    try {
+      await this.#settleAs(link, seen)
+    } catch (error) {
+      this.#isUnsure = true
+      throw error
+    }
+  }
+
+  async #settleAs(link: NatsLink, seen: { readonly epoch: string; readonly head: number }): Promise<void> {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const { lastSeq, lastWriter } = this.#log
+      // From here on another connection would be news.
+      const isUnsure = this.#isUnsure
+      this.#isUnsure = false
       const found = await link.find()
       this.#found = found
-      if (!(await this.#isKnown(link, found))) await this.#load(link, found)
+      const isKnown =
+        this.#isFollowing && (await this.#isKnown(link, found, lastSeq, isUnsure ? lastWriter : undefined))
+      if (!isKnown) await this.#load(link, found)
       else if (found.lastSeq > this.#log.lastSeq) await this.#reach(found.lastSeq)
-      this.#isUnsure = false
       const isBehind = seen.epoch === this.#log.epoch && this.#log.head < seen.head
       const why = isBehind ? 'the newest entries are gone' : this.#whyAnother()
       if (why === undefined || (await this.#beginEpoch(link, why))) {
         this.#tellState()
+        if (!this.#isFollowing) this.#followAnew(link)
         return
       }
     }
@@ -314,8 +334,8 @@ export class NatsStore implements Store {
     const { fields, payload, marks } = encodePiece(about, [])
     const seq = await link.append(fields, payload, lastSeq)
     if (seq === undefined) {
-      // It comes by itself where this node follows the log, and is loaded where it does not know one.
-      if (this.#log.epoch !== '') await this.#reach(lastSeq + 1)
+      // It comes by itself where this node follows the log, and is loaded where it does not.
+      if (this.#isFollowing) await this.#reach(lastSeq + 1)
       return false
     }
     this.#apply({ ...about, seq, marks }, () => [])
@@ -323,18 +343,27 @@ export class NatsStore implements Store {
     return true
   }
 
-  /** Whether the stream is the one that this node knows, up to where it knows it. */
-  async #isKnown(link: NatsLink, { created, firstSeq, lastSeq }: StreamFound): Promise<boolean> {
-    if (this.#log.epoch === '' || created !== this.#created || lastSeq < this.#log.lastSeq) return false
-    if (!this.#isUnsure) return true
-    if (firstSeq > this.#log.lastSeq) return false
-    const message = await link.read(this.#log.lastSeq)
+  /**
+   * Whether the stream is the one that this node knew before it was looked at: what was appended meanwhile may be known
+   * already, and is no sign of anything. Where a writer is given, the last message known has to be that one's still.
+   */
+  async #isKnown(
+    link: NatsLink,
+    found: StreamFound,
+    knownSeq: number,
+    knownWriter: string | undefined,
+  ): Promise<boolean> {
+    if (this.#log.epoch === '' || found.created !== this.#created || found.lastSeq < knownSeq) return false
+    if (knownWriter === undefined) return true
+    if (found.firstSeq > knownSeq) return false
+    const message = await link.read(knownSeq)
     const head = message && decodeHead(message.seq, (name) => message.get(name))
-    return head?.writer === this.#log.lastWriter
+    return head?.writer === knownWriter
   }
 
   /** Reads anew where everything is: without the bodies. */
   async #load(link: NatsLink, found: StreamFound): Promise<void> {
+    this.#isFollowing = false
     this.#turn++
     void this.#messages?.close()
     const log = new NatsLog(this.#bounds)
@@ -348,7 +377,6 @@ export class NatsStore implements Store {
     this.#log = log
     this.#created = found.created
     this.#silentSinceMs = undefined
-    this.#followAnew(link)
   }
 
   /** Tells the follower where the log goes on, where that is not where it was told last. */
@@ -361,6 +389,7 @@ export class NatsStore implements Store {
   }
 
   #followAnew(link: NatsLink): void {
+    this.#isFollowing = true
     void this.#messages?.close()
     void this.#follow(link, ++this.#turn)
   }
@@ -444,10 +473,11 @@ export class NatsStore implements Store {
     if (this.#isChecking || !link?.isReady) return
     this.#isChecking = true
     try {
+      const knownSeq = this.#log.lastSeq
       const found = await link.find()
       this.#found = found
       if (this.#trouble && performance.now() - this.#trouble.sinceMs > TROUBLE_MS) this.#trouble = undefined
-      const isAnother = found.created !== this.#created || found.lastSeq < this.#log.lastSeq
+      const isAnother = found.created !== this.#created || found.lastSeq < knownSeq
       if (isAnother || this.#isUnsure || this.#whyAnother() !== undefined) {
         await this.#settle()
         return

@@ -216,6 +216,9 @@ return {'settled', meta.epoch, whole(meta.head), whole(meta.trimmedTo), whole(me
 /** What Redis says of its persistence. KEYS: meta, so that a cluster asks the node that has the log. */
 export const PERSISTENCE: RedisScript = script(1, `return redis.call('INFO', 'persistence')`)
 
+/** Tells all who listen. KEYS: meta, so that in a cluster all that a node says goes one way, in order. ARGV: name, text. */
+export const SAY: RedisScript = script(1, `return redis.call('PUBLISH', ARGV[1], ARGV[2])`)
+
 function script(keyCount: number, text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex'), keyCount }
 }

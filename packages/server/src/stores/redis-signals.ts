@@ -1,6 +1,7 @@
 import { EngineAway } from './append-queue.ts'
-import type { RedisAddress } from './redis-address.ts'
+import type { RedisAddress, RedisKeys } from './redis-address.ts'
 import { RedisLink } from './redis-link.ts'
+import { SAY } from './redis-scripts.ts'
 
 /** A node that does not hear itself for so long hears nobody. */
 const SILENCE_MS_MAX = 5000
@@ -8,13 +9,13 @@ const SILENCE_MS_MAX = 5000
 /** What nodes say to each other over pub/sub: `node text`; a node alone is one that tries whether it hears itself. */
 export class RedisSignals {
   readonly #link: RedisLink
-  readonly #name: string
+  readonly #keys: RedisKeys
   readonly #node: string
   #isListening = false
   #heardMs = performance.now()
 
-  constructor(address: RedisAddress, name: string, node: string, onSignal: (text: string) => void) {
-    this.#name = name
+  constructor(address: RedisAddress, keys: RedisKeys, node: string, onSignal: (text: string) => void) {
+    this.#keys = keys
     this.#node = node
     this.#link = new RedisLink(address, 'signals', () => this.#listenAgain())
     this.#link.onMessage((text) => {
@@ -27,7 +28,7 @@ export class RedisSignals {
   /** A connection that comes back listens again. @throws EngineAway */
   async listen(): Promise<void> {
     this.#isListening = true
-    await this.#link.ask((client) => client.subscribe(this.#name))
+    await this.#link.ask((client) => client.subscribe(this.#keys.signals))
     this.#heardMs = performance.now()
   }
 
@@ -37,12 +38,12 @@ export class RedisSignals {
       this.#heardMs = performance.now()
       this.#link.reconnect()
     }
-    await commands.ask((client) => client.publish(this.#name, this.#node))
+    await commands.run(SAY, [this.#keys.meta], [this.#keys.signals, this.#node])
   }
 
   async say(commands: RedisLink, text: string): Promise<void> {
     try {
-      await commands.ask((client) => client.publish(this.#name, `${this.#node} ${text}`))
+      await commands.run(SAY, [this.#keys.meta], [this.#keys.signals, `${this.#node} ${text}`])
     } catch (cause) {
       if (!(cause instanceof EngineAway)) throw cause
       throw new Error('Redis can not be reached; nobody was told.', { cause })

@@ -81,7 +81,7 @@ export class RedisStore implements Store {
       },
       onGap: () => void this.#settle().catch(() => {}),
     })
-    const signals = new RedisSignals(this.#address, this.#keys.signals, this.#node, (text) => follower.onSignal(text))
+    const signals = new RedisSignals(this.#address, this.#keys, this.#node, (text) => follower.onSignal(text))
     this.#links = { commands, reader, signals }
     try {
       await this.#reach(commands, signals)

@@ -6,6 +6,7 @@ set -u
 # A command, and the packages that bring it.
 engines=(
   "nginx nginx"
+  "strace strace"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

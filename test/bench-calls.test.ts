@@ -39,7 +39,10 @@ describe.skipIf(missing !== undefined).concurrent('the load driver that calls', 
     const server = await start()
     context.onTestFinished(() => server.close())
     const process = { pid: 0, port: server.port, postPort: server.port, stop: () => Promise.resolve() }
-    const report = await drive(server, { ...driverOptions(process), phase: ['calls:7:1', 'calls:40:16', 'idle:0.05'] })
+    const report = await drive(server, {
+      ...driverOptions(process, CONNECTIONS),
+      phase: ['calls:7:1', 'calls:40:16', 'idle:0.05'],
+    })
 
     context.expect(problemOf(report)).toBeUndefined()
     context.expect(report.phases.map(countsOf)).toEqual([7, 40, 0].map((calls) => counts(calls)))

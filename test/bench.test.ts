@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)('the load driver', () => {
     const { port } = (server = await startServerChannel())
     const process = { pid: 0, port, postPort: port, stop: () => Promise.resolve() }
     const report = await drive(server, {
-      ...driverOptions(process),
+      ...driverOptions(process, CONNECTIONS),
       phase: ['burst:10:1', 'burst:100:64', 'rate:40:0.25'],
     })
 

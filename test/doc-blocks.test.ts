@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -151,6 +151,10 @@ describe('docs/command-line.md', () => {
     expect(listener.err).toContain('open')
   })
 
+  it.each(commands(page, 'npx serverchannel history'))('%s', (line) => {
+    expect(runLine(line)).toMatchObject({ status: 0 })
+  })
+
   it('serves with a settings file', async () => {
     const [yaml = ''] = blocks('docs/options.md', 'yaml')
     const file = join(mkdtempSync(join(tmpdir(), 'serverchannel-')), 'serverchannel.yaml')
@@ -158,6 +162,20 @@ describe('docs/command-line.md', () => {
     const { process: served, url } = await serve(['--config', file])
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
     await served[Symbol.asyncDispose]()
+  })
+})
+
+describe('docs/stores.md', () => {
+  it('keeps the log in a file', async () => {
+    const [block = ''] = blocks('docs/stores.md', 'ts')
+    const folder = mkdtempSync(join(tmpdir(), 'serverchannel-'))
+    const after = `
+      const { durability } = await channel.postMessageToAll('A')
+      console.log(durability)
+      await channel.close()`
+    const { code, out, err } = await runModule(block.replace('./data/', `${folder}/data/`), { after })
+    expect({ code, out, err }).toEqual({ code: 0, out: 'synced\n', err: '' })
+    rmSync(folder, { recursive: true })
   })
 })
 

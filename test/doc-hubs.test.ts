@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { blocks, checkTypes, promisedOutput, runModule } from './support/doc-blocks.ts'
 
-describe.each(['docs/hubs.md', 'docs/client-messages.md'])('%s', (page) => {
+describe.each(['docs/hubs.md', 'docs/client-messages.md', 'docs/creatio.md'])('%s', (page) => {
   const program = blocks(page, 'ts').join('\n')
 
   it('prints what it says, in whatever order', async () => {

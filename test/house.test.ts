@@ -58,8 +58,13 @@ describe('imports', () => {
     expect(strangers('packages/protocol/src', [/^packages\/protocol\/src\//, /^@msgpack\/msgpack$/])).toEqual([])
   })
 
-  it('let the client know the protocol only', () => {
-    expect(strangers('packages/client/src', [/^packages\/client\/src\//, PROTOCOL])).toEqual([])
+  it('let the client know the protocol only, and a framework where it is for that', () => {
+    const own = [/^packages\/client\/src\//, PROTOCOL]
+    const frameworks = /^(react|vue|svelte|svelte\/store|@angular\/core)$/
+    expect(strangers('packages/client/src', [...own, frameworks])).toEqual([])
+    for (const folder of ['testing', 'terrasoft', 'eslint']) {
+      expect(strangers(`packages/client/src/${folder}`, own)).toEqual([])
+    }
   })
 
   it('keep sockets, databases and clocks out of the decisions', () => {

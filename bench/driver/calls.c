@@ -70,12 +70,6 @@ void calls_send_next(struct connections *connections, struct connection *connect
   if (length) connection_send(connections, connection, MAIN_LANE, calls->frames, length);
 }
 
-struct taking {
-  struct connections *connections;
-  struct connection *connection;
-  uint64_t now_ns;
-};
-
 /** Reads an answer; false where it is not, byte for byte, what answers the call that its text names. */
 static bool read_answer(const struct options *options, uint32_t connection, const char *message, size_t length,
                         struct stamp *stamp) {
@@ -97,7 +91,7 @@ static bool read_answer(const struct options *options, uint32_t connection, cons
 static void on_message(void *context, const char *message, size_t length) {
   struct taking *taking = context;
   struct connection *connection = taking->connection;
-  struct arrivals *arrivals = &taking->connections->arrivals;
+  struct arrivals *arrivals = taking->arrivals;
   const struct options *options = taking->connections->options;
   // Pings and welcomes begin in another way.
   if (!bytes_start_with(message, length, options->answer.before)) return;
@@ -113,8 +107,7 @@ static void on_message(void *context, const char *message, size_t length) {
 
 void calls_take(struct connections *connections, struct connection *connection, const char *bytes, size_t length,
                 bool is_frame_end) {
-  struct taking taking = {connections, connection, clock_now_ns()};
-  connections->arrivals.payload_bytes += length;
+  struct taking taking = connection_begin_taking(connections, connection, length);
   bool is_fine = message_cut_read(&connection->caller->rest, connections->options->answer_cut, bytes, length,
                                   is_frame_end, on_message, &taking);
   if (!is_fine) connection_give_up(connections, connection, "protocol", "a message is too long");

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 #include "client_socket.h"
-#include "clock.h"
 
+// A server to which thousands come at once may let some wait too long.
+#define TRIES_MAX 20
 #define READ_BYTES_MAX (256 * 1024)
 
 static void fail_out_of_memory(void) {
@@ -20,13 +21,15 @@ static void fail_out_of_memory(void) {
 
 void connections_prepare(struct connections *connections, const struct options *options, int epoll) {
   *connections = (struct connections){.options = options, .transport = options->transport, .epoll = epoll};
-  connections->all = calloc((size_t)options->connections, sizeof *connections->all);
+  connections->all = calloc((size_t)options->connections + 1, sizeof *connections->all);
   if (!connections->all) fail_out_of_memory();
   calls_prepare(&connections->calls, options);
   for (int i = 0; i < options->connections; i++) {
     struct connection *connection = &connections->all[i];
     for (int name = 0; name < LANES; name++) connection->lanes[name].fd = -1;
     if (options->call.before.data && !(connection->caller = calloc(1, sizeof *connection->caller)))
+      fail_out_of_memory();
+    if (options->keeps_position && !(connection->resumption = calloc(1, sizeof *connection->resumption)))
       fail_out_of_memory();
   }
 }
@@ -41,9 +44,32 @@ void connection_close_lane(struct connection *connection, enum lane_name name) {
   *lane = (struct lane){.fd = -1};
 }
 
+bool connection_is_open(const struct connection *connection) {
+  return connection->state != CLOSED && connection->state != AWAY;
+}
+
+void connection_leave(struct connections *connections, struct connection *connection) {
+  if (connection->state == READY) connections->ready--;
+  else connections->on_their_way--;
+  connections->away++;
+  connection->state = AWAY;
+  for (int name = 0; name < LANES; name++) connection_close_lane(connection, (enum lane_name)name);
+}
+
+/** One that was there once, and that nobody has told to stay away; also where it has not got through a few times. */
+static bool may_return(const struct connections *connections, const struct connection *connection) {
+  if (!connection->resumption || connection->resumption->is_told_to_stay_away) return false;
+  if (!connections->is_returning) return connection->state == READY && connection->is_silent;
+  return connection->resumption->tries < TRIES_MAX;
+}
+
 void connection_give_up(struct connections *connections, struct connection *connection, const char *what,
                         const char *detail) {
-  if (connection->state == CLOSED) return;
+  if (!connection_is_open(connection)) return;
+  if (may_return(connections, connection)) {
+    connection_leave(connections, connection);
+    return;
+  }
   if (!connections->first_failure[0])
     snprintf(connections->first_failure, FAILURE_BYTES_MAX, "%s: %.100s", what, detail);
   if (connection->state == READY) {
@@ -51,7 +77,9 @@ void connection_give_up(struct connections *connections, struct connection *conn
     connections->closed++;
   } else {
     connections->on_their_way--;
-    connections->failed++;
+    // Who was there once and does not come back is closed.
+    if (connections->is_returning) connections->closed++;
+    else connections->failed++;
   }
   connection->state = CLOSED;
   for (int name = 0; name < LANES; name++) connection_close_lane(connection, (enum lane_name)name);
@@ -61,12 +89,16 @@ void connection_become_ready(struct connections *connections, struct connection 
   connection->state = READY;
   connections->on_their_way--;
   connections->ready++;
+  if (!connections->is_returning) return;
+  connections->returns++;
+  connection->resumption->tries = 0;
 }
 
 void connection_open_lane(struct connections *connections, struct connection *connection, enum lane_name name) {
   const struct options *options = connections->options;
   uint32_t index = connection_index(connections, connection);
-  int fd = client_socket_begin(options->port, (int)index / options->per_address_max);
+  int fd = client_socket_begin(options->port, (int)index / options->per_address_max,
+                               connection_is_slow(connections, connection));
   if (fd < 0) {
     connection_give_up(connections, connection, "connect", strerror(errno));
     return;
@@ -101,25 +133,6 @@ void connections_keep_alive(struct connections *connections) {
     struct connection *connection = &connections->all[i];
     if (connection->state == READY) transport->send(connections, connection, keepalive);
   }
-}
-
-struct taking {
-  struct connections *connections;
-  struct connection *connection;
-  uint64_t now_ns;
-};
-
-static void on_stamp(void *context, struct stamp stamp) {
-  struct taking *taking = context;
-  struct arrivals *arrivals = &taking->connections->arrivals;
-  arrivals_enter(arrivals, &taking->connection->ledger, arrivals->end, stamp, taking->now_ns);
-}
-
-void connection_take_messages(struct connections *connections, struct connection *connection, const char *bytes,
-                              size_t length) {
-  struct taking taking = {connections, connection, clock_now_ns()};
-  connections->arrivals.payload_bytes += length;
-  stamp_find(&connection->rest, bytes, length, on_stamp, &taking);
 }
 
 static void finish_connecting(struct connections *connections, struct connection *connection, enum lane_name name) {
@@ -157,24 +170,4 @@ void connections_on_event(struct connections *connections, uint32_t index, enum 
   if (lane->fd < 0) return;
   if (lane->is_connected) receive(connections, connection, name);
   else finish_connecting(connections, connection, name);
-}
-
-void connections_begin_phase(struct connections *connections, uint32_t first) {
-  arrivals_begin(&connections->arrivals, first);
-  connections->calls.is_calling = false;
-  for (int i = 0; i < connections->started; i++) {
-    struct connection *connection = &connections->all[i];
-    ledger_begin(&connection->ledger, first);
-    connection->is_in_phase = connection->state == READY;
-  }
-}
-
-uint64_t connections_lost(const struct connections *connections) {
-  uint64_t lost = 0;
-  for (int i = 0; i < connections->started; i++) {
-    const struct connection *connection = &connections->all[i];
-    uint32_t end = connections->calls.is_calling ? connection->caller->end : connections->arrivals.end;
-    if (connection->is_in_phase) lost += ledger_lost(&connection->ledger, end);
-  }
-  return lost;
 }

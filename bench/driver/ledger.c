@@ -52,3 +52,13 @@ enum verdict ledger_enter(struct ledger *ledger, uint32_t number, uint32_t end) 
 uint32_t ledger_lost(const struct ledger *ledger, uint32_t end) {
   return ledger->missing + (end > ledger->next ? end - ledger->next : 0);
 }
+
+uint32_t ledger_lost_from(const struct ledger *ledger, uint32_t from, uint32_t end) {
+  if (from <= ledger->first) return ledger_lost(ledger, end);
+  if (from >= end) return 0;
+  uint32_t never_reached = end > ledger->next ? end - (from > ledger->next ? from : ledger->next) : 0;
+  uint32_t skipped = 0;
+  for (uint32_t i = from - ledger->first; i < ledger->next - ledger->first && i / 8 < ledger->missed_bytes; i++)
+    skipped += ledger->missed[i / 8] >> i % 8 & 1;
+  return never_reached + skipped;
+}

@@ -25,5 +25,7 @@ void ledger_begin(struct ledger *ledger, uint32_t first);
 enum verdict ledger_enter(struct ledger *ledger, uint32_t number, uint32_t end);
 /** How many of the messages before `end` have not come. */
 uint32_t ledger_lost(const struct ledger *ledger, uint32_t end);
+/** The same of the messages from `from` on, which is one of the phase. */
+uint32_t ledger_lost_from(const struct ledger *ledger, uint32_t from, uint32_t end);
 
 #endif

@@ -39,6 +39,7 @@ static int sleep_ms(uint64_t until_ns) {
 
 void load_serve(struct load *load, uint64_t until_ns) {
   static struct epoll_event events[EVENTS_MAX];
+  if (load->connections.is_returning) connections_return_some(&load->connections);
   int count = epoll_wait(load->epoll, events, EVENTS_MAX, sleep_ms(until_ns));
   for (int i = 0; i < count; i++) {
     uint64_t event = events[i].data.u64;
@@ -53,7 +54,8 @@ void load_serve_for_ms(struct load *load, int time_ms) {
 }
 
 void load_post(struct load *load, uint64_t posted_ns) {
-  load->connections.arrivals.end = load->next_number + 1;
+  uint32_t messages = (uint32_t)load->options->post_batch;
+  load->connections.arrivals.end = load->next_number + messages;
   poster_post(&load->poster, (struct stamp){load->next_number, posted_ns});
-  load->next_number++;
+  load->next_number += messages;
 }

@@ -22,7 +22,7 @@ void load_connect(struct load *load);
 /** Serves what there is; waits for it until `until_ns` at most. */
 void load_serve(struct load *load, uint64_t until_ns);
 void load_serve_for_ms(struct load *load, int time_ms);
-/** Posts the next message as if it had been posted at `posted_ns`. */
+/** Posts the next message, or the next request full of them, as if it had been posted at `posted_ns`. */
 void load_post(struct load *load, uint64_t posted_ns);
 
 #endif

@@ -34,6 +34,7 @@ static void on_end(struct connections *connections, struct connection *connectio
       return;
     case NOT_STARTED:
     case NEGOTIATING:
+    case AWAY:
     case CLOSED:
       return;
   }

@@ -36,6 +36,13 @@ static void raise_file_limit(const struct options *options) {
   exit(1);
 }
 
+/** Requests full of messages, in phases that end with one. */
+static bool takes_batches(const struct options *options, const struct phase *phase) {
+  uint32_t batch = (uint32_t)options->post_batch;
+  if (phase->kind == POSTS) return phase->messages % batch == 0;
+  return phase->kind == BURST && phase->messages % batch == 0 && phase->outstanding_max >= batch;
+}
+
 static void read_phases(const struct options *options, struct phase *phases) {
   for (int i = 0; i < options->phase_count; i++) {
     const char *text = options->phases[i];
@@ -43,6 +50,9 @@ static void read_phases(const struct options *options, struct phase *phases) {
     if (!phase_read(text, &phases[i])) problem = "is not a phase";
     else if (phases[i].kind == CALLS) problem = options->call.before.data ? NULL : "needs --call-before";
     else if (phases[i].kind != IDLE && options->post_way == POST_NOTHING) problem = "needs --post-raw or --post-http";
+    else if (phases[i].kind == POSTS && options->post_way != POST_HTTP) problem = "needs --post-http";
+    else if (options->post_batch > 1 && !takes_batches(options, &phases[i])) problem = "does not fit --post-batch";
+    else if (phases[i].kind == CUT_OFF && !options->keeps_position) problem = "needs --keeps-position yes";
     if (!problem) continue;
     fprintf(stderr, "driver: %s %s\n", text, problem);
     exit(2);

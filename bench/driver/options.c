@@ -10,7 +10,7 @@
 #include "calls.h"
 #include "stamp.h"
 
-enum value_kind { NUMBER, TEXT, BYTES, TRANSPORT, CUT };
+enum value_kind { NUMBER, FLAG, TEXT, BYTES, TRANSPORT, CUT };
 
 struct flag {
   const char *name;
@@ -24,10 +24,11 @@ struct flag {
 
 static const struct flag flags[] = {
     {"--port", NUMBER, FIELD(port), 1, "port of the server on 127.0.0.1"},
-    {"--path", TEXT, FIELD(path), 0, "path of the WebSocket or hub (/)"},
+    {"--path", TEXT, FIELD(path), 0, "path of the WebSocket or hub; {n}: the client's number (/)"},
     {"--transport", TRANSPORT, FIELD(transport), 0, "websocket, server-sent-events or long-polling (websocket)"},
-    {"--connections", NUMBER, FIELD(connections), 1, "how many connections to open (100)"},
+    {"--connections", NUMBER, FIELD(connections), 0, "how many connections to open (100)"},
     {"--connecting", NUMBER, FIELD(connecting_max), 1, "how many of them at the same time (256)"},
+    {"--returning", NUMBER, FIELD(returning_max), 1, "the same of those that come back (all)"},
     {"--per-address", NUMBER, FIELD(per_address_max), 1, "connections from one 127.x address (1000)"},
     {"--connect-timeout-ms", NUMBER, FIELD(connect_timeout_ms), 1, "all must be ready by then (60000)"},
     {"--hello", BYTES, FIELD(hello), 0, "what each client says first: text, or any bytes as hex:7b7d1e"},
@@ -42,20 +43,31 @@ static const struct flag flags[] = {
     {"--answer-between", BYTES, FIELD(answer.between), 0, "… between id and text …"},
     {"--answer-after", BYTES, FIELD(answer.after), 0, "… and after the text"},
     {"--answer-cut", CUT, FIELD(answer_cut), 0, "frames, separators or lengths: what ends an answer (frames)"},
+    {"--keeps-position", FLAG, FIELD(keeps_position), 0, "yes: clients say their position when they connect (no)"},
+    {"--slow", NUMBER, FIELD(slow), 0, "the last so many connections take little at a time (0)"},
+    {"--receivers", NUMBER, FIELD(receivers), 1, "messages are for the first so many connections only (all)"},
+    {"--keys", NUMBER, FIELD(keys), 1, "messages carry so many keys in turn, where {key} stands in --post-before"},
     {"--server-pid", NUMBER, FIELD(server_pid), 1, "process whose CPU time and memory are sampled"},
     {"--cpu", NUMBER, FIELD(cpu), 0, "core to pin the driver to"},
     {"--settle-ms", NUMBER, FIELD(settle_ms), 0, "quiet time before the memory sample (1000)"},
+    {"--quiet-ms", NUMBER, FIELD(quiet_ms), 0, "quiet time before each phase (300)"},
+    {"--grace-ms", NUMBER, FIELD(grace_ms), 0, "time after each phase in which doubled messages still count (200)"},
     {"--stall-ms", NUMBER, FIELD(stall_ms), 1, "end a phase when nothing arrived for so long (5000)"},
     {"--nap-us", NUMBER, FIELD(nap_us), 0, "sleep between two looks at the sockets (150)"},
     {"--post-raw", NUMBER, FIELD(post_port), 1, "post lines to this TCP port"},
     {"--post-http", NUMBER, FIELD(post_port), 1, "post by HTTP to this port"},
     {"--post-path", TEXT, FIELD(post_path), 0, "path of the HTTP posts (/api/messages)"},
     {"--post-pipeline", NUMBER, FIELD(post_pipeline), 1, "HTTP posts sent before the first is answered (1)"},
+    {"--post-hello", BYTES, FIELD(post_hello), 0, "what is said on a TCP connection before the first line"},
+    {"--post-batch", NUMBER, FIELD(post_batch), 1, "messages in one HTTP request, a line each (1)"},
+    {"--post-type", TEXT, FIELD(post_type), 0, "media type of the HTTP posts (application/json)"},
     {"--post-before", TEXT, FIELD(post_before), 0, "text before each payload"},
     {"--post-after", TEXT, FIELD(post_after), 0, "text after each payload"},
     {"--payload-bytes", NUMBER, FIELD(payload_bytes), STAMP_BYTES, "size of each payload (100)"},
     {"--phase", TEXT, 0, 0, "burst:M:W  M messages, W outstanding · rate:R:T  R a second for T seconds · idle:T · "
-                          "calls:M:W  M calls of each client, W outstanding"},
+                          "calls:M:W  M calls of each client, W outstanding · posts:M:W  M posts, W requests not "
+                          "answered · cut:M:R  all are cut off, miss M messages and come back amid R posts a second · "
+                          "slow:R:T  like rate, while the slow ones do not read; then they do"},
 };
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
 
@@ -82,6 +94,10 @@ static void set_value(struct options *options, const struct flag *flag, const ch
     case BYTES:
       if (!bytes_parse(value, field)) fail("no hex digits after ", flag->name);
       return;
+    case FLAG:
+      *(bool *)field = !strcmp(value, "yes");
+      if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) fail("yes or no, after ", flag->name);
+      return;
     case CUT:
       if (!message_cut_parse(value, field)) fail("not a way to cut: ", value);
       return;
@@ -107,12 +123,21 @@ static void check_call(const struct options *options) {
   if (around + (size_t)options->payload_bytes > CALL_BYTES_MAX - 8) fail("the calls are too long", "");
 }
 
+static void check_position(const struct options *options) {
+  if (options->slow > options->connections) fail("--slow is more than --connections", "");
+  if (options->keys && !strstr(options->post_before, POST_KEY)) fail("--post-before needs {key} for --keys", "");
+  if (!options->keeps_position) return;
+  if (options->transport != &websocket_transport) fail("--keeps-position is for WebSockets", "");
+  if (options->call.before.data) fail("--keeps-position is not for calls", "");
+}
+
 static void check(const struct options *options) {
   if (!options->port) fail("--port is missing", "");
   if (!options->ping_text.data != !options->pong_text.data) fail("--ping-text and --pong-text go together", "");
   if (options->transport->is_negotiated && (!options->hello.data || !options->ready.data))
     fail("--hello and --ready are missing", "");
   check_call(options);
+  check_position(options);
 }
 
 void options_read(struct options *options, int count, char **words) {
@@ -121,14 +146,19 @@ void options_read(struct options *options, int count, char **words) {
       .transport = &websocket_transport,
       .connections = 100,
       .connecting_max = 256,
+      .returning_max = INT_MAX,
       .per_address_max = 1000,
       .connect_timeout_ms = 60000,
       .cpu = -1,
       .settle_ms = 1000,
+      .quiet_ms = 300,
+      .grace_ms = 200,
       .stall_ms = 5000,
       .nap_us = 150,
       .post_path = "/api/messages",
       .post_pipeline = 1,
+      .post_batch = 1,
+      .post_type = "application/json",
       .call = {.between = {.data = ""}, .after = {.data = ""}},
       .answer = {.between = {.data = ""}, .after = {.data = ""}},
       .post_before = "",

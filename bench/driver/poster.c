@@ -10,38 +10,26 @@
 #include <unistd.h>
 
 #include "client_socket.h"
+#include "clock.h"
 
 #define READ_BYTES_MAX 65536
 
-static char *request_head(const struct options *options, size_t body_bytes) {
-  char *head;
-  int length = asprintf(&head,
-                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
-                        "Content-Length: %zu\r\n\r\n",
-                        options->post_path, options->post_port, body_bytes);
-  return length < 0 ? NULL : head;
-}
+// In every receipt of ours, and of the servers that we are compared with.
+static const char receipt_mark[] = "\"position\":";
 
 void poster_prepare(struct poster *poster, const struct options *options, int epoll, uint64_t event) {
   *poster = (struct poster){.options = options, .epoll = epoll, .event = event, .fd = -1};
-  bool is_http = options->post_way == POST_HTTP;
-  size_t body_bytes = strlen(options->post_before) + (size_t)options->payload_bytes + strlen(options->post_after);
-  char *head = is_http ? request_head(options, body_bytes) : strdup("");
-  char *fill = malloc((size_t)options->payload_bytes + 1);
-  if (!head || !fill) goto out_of_memory;
-  for (int i = 0; i < options->payload_bytes; i++) fill[i] = (char)('a' + i % 26);
-  fill[options->payload_bytes] = 0;
-  int length = asprintf(&poster->request, "%s%s%s%s%s", head, options->post_before, fill, options->post_after,
-                        is_http ? "" : "\n");
-  if (length < 0) goto out_of_memory;
-  poster->request_bytes = (size_t)length;
-  poster->stamp_offset = strlen(head) + strlen(options->post_before);
-  free(head);
-  free(fill);
-  return;
-out_of_memory:
+  post_text_prepare(&poster->text, options);
+  poster->due_ns = calloc((size_t)options->post_pipeline, sizeof *poster->due_ns);
+  if (poster->due_ns) return;
   fprintf(stderr, "driver: out of memory\n");
   exit(1);
+}
+
+void poster_begin_phase(struct poster *poster) {
+  poster->answered = 0;
+  poster->receipts = 0;
+  histogram_clear(&poster->answer_ns);
 }
 
 bool poster_is_free(const struct poster *poster) {
@@ -60,13 +48,6 @@ static void disconnect(struct poster *poster) {
   poster->http = (struct http_reader){0};
 }
 
-static bool connect_again(struct poster *poster) {
-  poster->fd = client_socket_open(poster->options->post_port);
-  if (poster->fd < 0) return false;
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = poster->event};
-  return !epoll_ctl(poster->epoll, EPOLL_CTL_ADD, poster->fd, &event);
-}
-
 static bool send_all(int fd, const char *bytes, size_t length) {
   while (length) {
     ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
@@ -83,16 +64,48 @@ static bool send_all(int fd, const char *bytes, size_t length) {
   return true;
 }
 
+static bool connect_again(struct poster *poster) {
+  poster->fd = client_socket_open(poster->options->post_port);
+  if (poster->fd < 0) return false;
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = poster->event};
+  if (epoll_ctl(poster->epoll, EPOLL_CTL_ADD, poster->fd, &event)) return false;
+  struct bytes hello = poster->options->post_hello;
+  return !hello.length || send_all(poster->fd, hello.data, hello.length);
+}
+
 void poster_post(struct poster *poster, struct stamp stamp) {
-  stamp_write(poster->request + poster->stamp_offset, stamp);
+  post_text_stamp(&poster->text, stamp);
   if (poster->fd < 0 && !connect_again(poster)) {
     refuse(poster, strerror(errno));
     return;
   }
-  if (poster->options->post_way == POST_HTTP) poster->unanswered++;
-  if (send_all(poster->fd, poster->request, poster->request_bytes)) return;
+  if (poster->options->post_way == POST_HTTP) {
+    poster->due_ns[poster->next_due++ % (uint64_t)poster->options->post_pipeline] = stamp.posted_ns;
+    poster->unanswered++;
+  }
+  if (send_all(poster->fd, poster->text.text, poster->text.length)) return;
   refuse(poster, strerror(errno));
   disconnect(poster);
+}
+
+/** Counts the receipts in an answer's body, in whatever pieces it comes. */
+static void count_receipts(struct poster *poster, const char *bytes, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    if (bytes[i] == receipt_mark[poster->marked]) poster->marked++;
+    else poster->marked = bytes[i] == receipt_mark[0];
+    if (receipt_mark[poster->marked]) continue;
+    poster->receipts++;
+    poster->marked = 0;
+  }
+}
+
+static void end_response(struct poster *poster) {
+  uint64_t pipeline = (uint64_t)poster->options->post_pipeline;
+  uint64_t due_ns = poster->due_ns[(poster->next_due - (uint64_t)poster->unanswered) % pipeline];
+  uint64_t now_ns = clock_now_ns();
+  histogram_add(&poster->answer_ns, now_ns > due_ns ? now_ns - due_ns : 0);
+  poster->unanswered--;
+  poster->answered++;
 }
 
 static void read_responses(struct poster *poster, const char *bytes, size_t length) {
@@ -108,7 +121,8 @@ static void read_responses(struct poster *poster, const char *bytes, size_t leng
       return;
     }
     if (part.is_head_end && (http->status < 200 || http->status > 299)) refuse(poster, http->status_line);
-    if (part.is_end) poster->unanswered--;
+    count_receipts(poster, part.body, part.length);
+    if (part.is_end && poster->unanswered) end_response(poster);
   }
 }
 

@@ -50,13 +50,18 @@ static void read_user_and_system(int pid, struct server_sample *sample) {
   sample->system_s = (double)kernel / ticks_per_second;
 }
 
-static double rss_bytes(int pid) {
+static double kilobytes_after(const char *text, const char *name) {
+  const char *line = strstr(text, name);
+  return line ? strtod(line + strlen(name), NULL) : 0;
+}
+
+static void read_memory(int pid, struct server_sample *sample) {
   char path[64];
   char text[FILE_BYTES_MAX];
   snprintf(path, sizeof path, "/proc/%d/status", pid);
   read_text(path, text);
-  const char *line = strstr(text, "VmRSS:");
-  return line ? strtod(line + 6, NULL) * 1024 : 0;
+  sample->rss_bytes = kilobytes_after(text, "VmRSS:") * 1024;
+  sample->rss_peak_bytes = kilobytes_after(text, "VmHWM:") * 1024;
 }
 
 struct server_sample server_sample_take(int pid) {
@@ -64,6 +69,6 @@ struct server_sample server_sample_take(int pid) {
   if (!pid) return sample;
   sample.cpu_s = cpu_seconds(pid);
   read_user_and_system(pid, &sample);
-  sample.rss_bytes = rss_bytes(pid);
+  read_memory(pid, &sample);
   return sample;
 }

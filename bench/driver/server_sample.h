@@ -7,6 +7,7 @@ struct server_sample {
   double user_s;   // in clock ticks
   double system_s;
   double rss_bytes;
+  double rss_peak_bytes;
 };
 
 /** All zero where there is no such process. */

@@ -18,24 +18,24 @@ static void on_head(struct connections *connections, struct connection *connecti
   hub_http_post(connections, connection, SENDING_LANE, connections->options->hello);
 }
 
-struct taking {
+struct reading {
   struct connections *connections;
   struct connection *connection;
 };
 
 static void on_event(void *context, const char *data, size_t length) {
-  struct taking *taking = context;
-  struct connection *connection = taking->connection;
+  struct reading *reading = context;
+  struct connection *connection = reading->connection;
   if (connection->state == CLOSED) return;
-  if (connection->state == GREETING && bytes_start_with(data, length, taking->connections->options->ready))
-    connection_become_ready(taking->connections, connection);
-  connection_take_messages(taking->connections, connection, data, length);
+  if (connection->state == GREETING && bytes_start_with(data, length, reading->connections->options->ready))
+    connection_become_ready(reading->connections, connection);
+  connection_take_messages(reading->connections, connection, data, length);
 }
 
 static void on_body(struct connections *connections, struct connection *connection, const char *bytes,
                     size_t length) {
-  struct taking taking = {connections, connection};
-  event_stream_read(&connection->events, bytes, length, on_event, &taking);
+  struct reading reading = {connections, connection};
+  event_stream_read(&connection->events, bytes, length, on_event, &reading);
 }
 
 static void on_end(struct connections *connections, struct connection *connection, enum lane_name name) {

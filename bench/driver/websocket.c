@@ -10,15 +10,32 @@
 #define UPGRADE_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define UPGRADE_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
+/** `{n}` in the path stands for the client's number; a client that keeps its position says it. */
+static int write_path(char *out, size_t size, const struct connections *connections,
+                      const struct connection *connection) {
+  const char *path = connections->options->path;
+  const char *place = strstr(path, "{n}");
+  int length = place ? snprintf(out, size, "%.*s%u%s", (int)(place - path), path,
+                                connection_index(connections, connection), place + 3)
+                     : snprintf(out, size, "%s", path);
+  if (!connection->resumption || length >= (int)size) return length;
+  return length + snprintf(out + length, size - (size_t)length, "%cposition=%s", strchr(path, '?') ? '&' : '?',
+                           connection->resumption->position);
+}
+
 static void on_open(struct connections *connections, struct connection *connection, enum lane_name name) {
   const struct options *options = connections->options;
+  char path[REQUEST_BYTES_MAX / 2];
   char request[REQUEST_BYTES_MAX];
+  if (write_path(path, sizeof path, connections, connection) >= (int)sizeof path) {
+    connection_give_up(connections, connection, "upgrade", "the path is too long");
+    return;
+  }
   int length = snprintf(request, sizeof request,
                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         "Sec-WebSocket-Key: " UPGRADE_KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        options->path, options->port);
-  if (length >= REQUEST_BYTES_MAX) connection_give_up(connections, connection, "upgrade", "the path is too long");
-  else connection_send(connections, connection, name, request, (size_t)length);
+                        path, options->port);
+  connection_send(connections, connection, name, request, (size_t)length);
 }
 
 static void send_frame(struct connections *connections, struct connection *connection, enum opcode opcode,
@@ -53,6 +70,7 @@ static size_t read_response(struct connections *connections, struct connection *
     }
     if (!part.is_head_end) continue;
     if (http->status != 101 || strcmp(http->accept, UPGRADE_ACCEPT) != 0) {
+      if (connection->resumption) connection->resumption->is_told_to_stay_away = true;
       connection_give_up(connections, connection, "upgrade refused", http->status_line);
       return length;
     }
@@ -87,7 +105,9 @@ static void on_frame_end(struct connections *connections, struct connection *con
 static void take_payload(struct connections *connections, struct connection *connection,
                          const struct frame_part *part) {
   if (!part->length || connection->frames.opcode >= OP_CLOSE) return;
-  if (!connection->caller) connection_take_messages(connections, connection, part->payload, part->length);
+  if (connection->resumption)
+    resumption_take(connections, connection, part->payload, part->length, part->is_end);
+  else if (!connection->caller) connection_take_messages(connections, connection, part->payload, part->length);
   else if (connection->state == READY)
     calls_take(connections, connection, part->payload, part->length, part->is_end);
 }
@@ -100,7 +120,7 @@ static void on_bytes(struct connections *connections, struct connection *connect
     bytes += taken;
     length -= taken;
   }
-  while (length && connection->state != CLOSED) {
+  while (length && connection_is_open(connection)) {
     struct frame_part part;
     size_t taken = frame_read(&connection->frames, bytes, length, &part);
     bytes += taken;
@@ -110,7 +130,7 @@ static void on_bytes(struct connections *connections, struct connection *connect
       return;
     }
     take_payload(connections, connection, &part);
-    if (part.is_end && connection->state != CLOSED) on_frame_end(connections, connection);
+    if (part.is_end && connection_is_open(connection)) on_frame_end(connections, connection);
   }
   if (connection->caller && connection->state == READY) calls_send_next(connections, connection);
 }

@@ -3,11 +3,13 @@ import type { ServerProcess } from './server-process.ts'
 
 /** One line of a table: a server, how it is started, and how the driver speaks to it. */
 export interface Contender {
-  name: string
+  readonly name: string
   /** What it is, for the reader of the table. */
-  title: string
-  start(core: number | undefined): Promise<ServerProcess>
-  driverOptions(server: ServerProcess): Partial<DriverOptions>
+  readonly title: string
+  /** Why it is not here, and how to get it; left out: it always is. */
+  readonly missing?: () => string | undefined
+  readonly start: (core: number | undefined) => Promise<ServerProcess>
+  readonly driverOptions: (server: ServerProcess, connections: number) => Partial<DriverOptions>
 }
 
 /** Of the text in each message and each call. */

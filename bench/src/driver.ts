@@ -18,12 +18,35 @@ export interface PhaseReport {
   unknown: number
   /** Answers to calls that do not fit their call: another id, or another text. */
   wrong: number
+  /** Did not come, because a newer message of the same key did. */
+  replaced: number
+  /** Did not come, and the client was told of a gap. */
+  gone: number
+  /** Clients that were told of one. */
+  gaps: number
+  /** Clients that at the end had lost something or were not there. */
+  unfinished: number
+  /** How often a client came back. */
+  returns: number
+  /** Connections that they began for it: more, where some did not get through at once. */
+  returnTries: number
+  /** From the moment at which they come back, or read again, until the last of them has everything. */
+  returnSeconds: number
+  /** Positions in the answers to posts. */
+  receipts: number
+  /** From the moment at which a post was due to its answer. */
+  answerP50Ms: number
+  answerP99Ms: number
+  answerMaxMs: number
   deliveriesPerServerCpuSecond: number
   userMicrosecondsPerDelivery: number
   latencyP50Ms: number
   latencyP99Ms: number
   latencyMaxMs: number
   payloadBytesPerDelivery: number
+  serverCpuSeconds: number
+  /** Since the server began. */
+  serverRssPeakBytes: number
   driverCpuSeconds: number
   wallSeconds: number
   isStalled: boolean
@@ -38,6 +61,8 @@ export interface DriverReport {
   firstRefusal: string
   connectsPerSecond: number
   connectsPerServerCpuSecond: number
+  /** With all connections open, before any message. */
+  rssIdleBytes: number
   rssBytesPerConnection: number
   phases: PhaseReport[]
 }
@@ -63,12 +88,22 @@ export interface DriverOptions {
   answerBetween?: string
   answerAfter?: string
   answerCut?: 'frames' | 'separators' | 'lengths'
+  keepsPosition?: 'yes' | 'no'
+  slow?: number
+  receivers?: number
+  keys?: number
   serverPid?: number
   cpu?: number | undefined
   settleMs?: number
+  quietMs?: number
+  graceMs?: number
   stallMs?: number
   postRaw?: number
   postHttp?: number
+  postPath?: string
+  postType?: string
+  postHello?: string
+  postBatch?: number
   postPipeline?: number
   postBefore?: string
   postAfter?: string
@@ -125,6 +160,12 @@ export function problemOf(report: DriverReport): string | undefined {
   if (report.refusedPosts > 0) return `a post was refused (${report.firstRefusal})`
   const wrong = report.phases.reduce((sum, phase) => sum + phase.wrong, 0)
   if (wrong > 0) return `${wrong} answers do not fit their calls`
+  const unanswered = report.phases.find(
+    ({ phase, receipts, posted }) => phase.startsWith('posts:') && receipts !== posted,
+  )
+  if (unanswered) {
+    return `${unanswered.receipts} receipts for ${unanswered.posted} posts (${unanswered.phase})`
+  }
   const stalled = report.phases.find((phase) => phase.isStalled)
   if (stalled) return `${stalled.lost} of ${stalled.expected} deliveries did not come (${stalled.phase})`
   return undefined
@@ -141,6 +182,7 @@ function readReport(text: string): DriverReport {
     firstRefusal: report.text('firstRefusal'),
     connectsPerSecond: report.number('connectsPerSecond'),
     connectsPerServerCpuSecond: report.number('connectsPerServerCpuSecond'),
+    rssIdleBytes: report.number('rssIdleBytes'),
     rssBytesPerConnection: report.number('rssBytesPerConnection'),
     phases: report.list('phases').map(readPhase),
   }
@@ -148,6 +190,7 @@ function readReport(text: string): DriverReport {
 
 function readPhase(phase: JsonRecord): PhaseReport {
   const latency = phase.record('latencyMs')
+  const answer = phase.record('answerMs')
   return {
     phase: phase.text('phase'),
     posted: phase.number('posted'),
@@ -159,12 +202,25 @@ function readPhase(phase: JsonRecord): PhaseReport {
     late: phase.number('late'),
     unknown: phase.number('unknown'),
     wrong: phase.number('wrong'),
+    replaced: phase.number('replaced'),
+    gone: phase.number('gone'),
+    gaps: phase.number('gaps'),
+    unfinished: phase.number('unfinished'),
+    returns: phase.number('returns'),
+    returnTries: phase.number('returnTries'),
+    returnSeconds: phase.number('returnSeconds'),
+    receipts: phase.number('receipts'),
+    answerP50Ms: answer.number('p50'),
+    answerP99Ms: answer.number('p99'),
+    answerMaxMs: answer.number('max'),
     deliveriesPerServerCpuSecond: phase.number('deliveriesPerServerCpuSecond'),
     userMicrosecondsPerDelivery: phase.number('userMicrosecondsPerDelivery'),
     latencyP50Ms: latency.number('p50'),
     latencyP99Ms: latency.number('p99'),
     latencyMaxMs: latency.number('max'),
     payloadBytesPerDelivery: phase.number('payloadBytesPerDelivery'),
+    serverCpuSeconds: phase.number('serverCpuSeconds'),
+    serverRssPeakBytes: phase.number('serverRssPeakBytes'),
     driverCpuSeconds: phase.number('driverCpuSeconds'),
     wallSeconds: phase.number('wallSeconds'),
     isStalled: phase.isTrue('isStalled'),

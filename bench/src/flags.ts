@@ -19,6 +19,8 @@ export interface Flags {
   isHelp: boolean
   comparesDrivers: boolean
   name: string | undefined
+  /** Name of the results to draw the chart from, instead of a run. */
+  chart: string | undefined
 }
 
 /** What is wrong with the command line or the machine, for people: shown without a stack. */
@@ -41,6 +43,7 @@ export function usage(tables: readonly KnownTable[]): string {
   --rounds N                 rounds to take the median of (3)
   --name NAME                name of the files in bench/results (the date)
   --json                     print JSON instead of the Markdown table
+  --chart NAME               draw docs/images/deliveries.svg from the results of that name, and measure nothing
   --compare-drivers          hold the load driver against a second, independent one, instead of the tables
   --help                     this text`
 }
@@ -50,9 +53,6 @@ export function readFlags(words: readonly string[], known: readonly KnownTable[]
   const tableNames = known.map(({ name }) => name)
   const serverNames = known.flatMap(({ contenders }) => contenders.map(({ name }) => name))
   const isQuick = values.quick ?? false
-  if (values.name !== undefined && !/^[\w.-]+$/.test(values.name)) {
-    throw new UsageError(`--name: "${values.name}" is no file name; letters, digits, "-", "_" and "." are.`)
-  }
   return {
     tables: names('--table', values.table, tableNames) ?? tableNames,
     connections: values.connections?.split(',').map((text) => count('--connections', text, CONNECTIONS_MAX)),
@@ -62,7 +62,8 @@ export function readFlags(words: readonly string[], known: readonly KnownTable[]
     isJson: values.json ?? false,
     isHelp: values.help ?? false,
     comparesDrivers: values['compare-drivers'] ?? false,
-    name: values.name,
+    name: fileName('--name', values.name),
+    chart: fileName('--chart', values.chart),
   }
 }
 
@@ -72,6 +73,7 @@ interface FlagTexts {
   servers?: string
   rounds?: string
   name?: string
+  chart?: string
   quick?: boolean
   json?: boolean
   help?: boolean
@@ -88,6 +90,7 @@ function parse(words: readonly string[]): FlagTexts {
         servers: { type: 'string' },
         rounds: { type: 'string' },
         name: { type: 'string' },
+        chart: { type: 'string' },
         quick: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -104,6 +107,11 @@ function names(flag: string, text: string | undefined, known: readonly string[])
   const stranger = asked?.find((name) => !known.includes(name))
   if (stranger === undefined) return asked
   throw new UsageError(`${flag}: there is no "${stranger}". There are: ${known.join(', ')}.`)
+}
+
+function fileName(flag: string, text: string | undefined): string | undefined {
+  if (text === undefined || /^[\w.-]+$/.test(text)) return text
+  throw new UsageError(`${flag}: "${text}" is no file name; letters, digits, "-", "_" and "." are.`)
 }
 
 function count(flag: string, text: string, most: number): number {

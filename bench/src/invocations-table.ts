@@ -72,6 +72,7 @@ export const invocationsTable: Table = createTable<Figures>({
       cell: ({ lost, doubled, outOfOrder, wrong }) => `${lost} / ${doubled} / ${outOfOrder} / ${wrong}`,
     },
   ],
+  targets: [],
   note: (_, connections) =>
     `${whole(connections)} calls are under way at any time, or ${whole(connections * CALLS_OUTSTANDING)}.`,
   remark: () => '',

@@ -17,6 +17,10 @@ export class JsonRecord {
     }
   }
 
+  has(name: string): boolean {
+    return this.#fields.has(name)
+  }
+
   number(name: string): number {
     const value = this.#fields.get(name)
     if (typeof value === 'number') return value

@@ -1,25 +1,19 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { compareDrivers } from './compare-drivers.ts'
 import { compileDriver } from './compiler.ts'
 import { type Flags, readFlags, UsageError, usage } from './flags.ts'
-import { invocationsTable } from './invocations-table.ts'
 import { type Cores, chooseCores, describeMachine, type Machine, openFilesMax } from './machine.ts'
 import { messagesTable } from './messages-table.ts'
 import { createPlan } from './plan.ts'
-import { type Bench, type Runs, runRounds } from './rounds.ts'
-import type { Answer, Table } from './table.ts'
-import { transportsTable } from './transports-table.ts'
+import { type TableResults, writeChart, writeResults } from './results.ts'
+import { type Bench, runRounds } from './rounds.ts'
+import type { Table } from './table.ts'
+import { tables } from './tables.ts'
 
 /** What each side needs besides its connections: libraries, the poster, epoll, clients that are on their way. */
 const FILES_BESIDES_CONNECTIONS = 400
 
 /** Above this load something else was running. */
 const QUIET_LOAD_MAX = 0.5
-
-const tables: readonly Table[] = [messagesTable, transportsTable, invocationsTable]
-const resultsFolder = fileURLToPath(new URL('../results', import.meta.url))
 
 // Ends the servers too: each is killed when this process exits.
 process.once('SIGINT', () => process.exit(130))
@@ -39,6 +33,10 @@ async function main(): Promise<void> {
     console.log(usage(tables))
     return
   }
+  if (flags.chart !== undefined) {
+    console.log(`Written to ${writeChart(flags.chart)}`)
+    return
+  }
   const asked = tables.filter(({ name }) => flags.tables.includes(name))
   requireOpenFiles(Math.max(...asked.flatMap((table) => sizesOf(table, flags))))
   const bench = {
@@ -53,13 +51,8 @@ async function main(): Promise<void> {
 }
 
 function sizesOf(table: Table, flags: Flags): readonly number[] {
-  if (flags.connections) return flags.connections
+  if (flags.connections && !table.hasFixedSizes) return flags.connections
   return flags.isQuick ? (table.quickSizes ?? table.sizes) : table.sizes
-}
-
-interface TableResults extends Pick<Answer, 'rows'> {
-  table: string
-  runs: readonly Runs[]
 }
 
 async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): Promise<void> {
@@ -75,20 +68,24 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
     const contenders = table.contenders.filter((contender) => flags.servers?.includes(contender.name) ?? true)
     if (contenders.length === 0) continue
     const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
-    const { markdown, rows } = table.answer(plan, runs)
+    const { markdown, rows, targets } = table.answer(plan, runs)
     texts.push(markdown)
-    results.push({ table: table.name, rows, runs })
+    results.push({ table: table.name, rows, targets, runs })
     // After each table, so that what breaks later takes nothing with it.
     written.markdown = texts.join('\n\n')
-    written.json = JSON.stringify({ date, machine, cores, plan, tables: results }, null, 2)
-    mkdirSync(resultsFolder, { recursive: true })
-    writeFileSync(join(resultsFolder, `${name}.md`), `${written.markdown}\n`)
-    writeFileSync(join(resultsFolder, `${name}.json`), `${written.json}\n`)
+    written.json = writeResults(name, written.markdown, { date, machine, cores, plan, tables: results })
   }
   if (results.length === 0) throw new UsageError('--servers: none of them is in the tables that are asked for.')
-  bench.say(`\nWritten to bench/results/${name}.md and .json\n\n`)
+  bench.say(`\nWritten to bench/results/${name}.md and .json\n`)
+  if (isWhole(flags)) bench.say(`The chart in ${writeChart(name)} shows this run now.\n`)
+  bench.say('\n')
   console.log(flags.isJson ? written.json : written.markdown)
   if (results.some(({ runs }) => runs.some(({ problem }) => problem !== undefined))) process.exitCode = 1
+}
+
+/** Whether all was measured that the documentation's chart shows, and at length. */
+function isWhole({ tables: names, servers, connections, isQuick }: Flags): boolean {
+  return !isQuick && !servers && !connections && names.includes('messages') && names.includes('bursts')
 }
 
 /** Where the figures come from. */

@@ -32,11 +32,15 @@ export function kibibytes(bytes: number): string {
   return `${(bytes / 1024).toFixed(1)} KiB`
 }
 
-function short(value: number): string {
+export function short(value: number): string {
   if (value >= 1_000_000) return `${(value / 1_000_000).toFixed(2)}M`
   return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`
 }
 
-function milliseconds(value: number): string {
+export function milliseconds(value: number): string {
   return value.toFixed(value < 10 ? 1 : 0)
+}
+
+export function mebibytes(bytes: number): string {
+  return `${whole(bytes / 2 ** 20)} MiB`
 }

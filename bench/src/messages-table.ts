@@ -1,5 +1,4 @@
-import { compileReference, hasReference } from './compiler.ts'
-import { aroundBody, BODY_BYTES, type Contender, channelClient, httpPost, socketIoClient } from './contender.ts'
+import { BODY_BYTES } from './contender.ts'
 import {
   type Faults,
   faultsOf,
@@ -12,42 +11,10 @@ import {
   throughputOf,
 } from './figures.ts'
 import { kibibytes, percentiles, rate, ratio, whole } from './markdown.ts'
+import { C_LIMIT, OURS, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
 import { describeRounds, messagePhases, postsPerSecond } from './plan.ts'
-import { startCServer, startNodeServer } from './server-process.ts'
-import { createMessage, signalRFrame } from './servers/envelope.ts'
-import { createTable, type Table } from './table.ts'
-
-const OURS = 'serverchannel'
-
-const contenders: readonly Contender[] = [
-  {
-    name: OURS,
-    title: 'ServerChannel: memory store, history, everything that is on by default',
-    start: (core) => startNodeServer('serverchannel', core),
-    driverOptions: (server) => ({ ...channelClient, ...httpPost(server) }),
-  },
-  {
-    name: 'ws-loop',
-    title: '`ws`, a loop of `ws.send(text)`: no history, no positions kept',
-    start: (core) => startNodeServer('ws-loop', core),
-    driverOptions: (server) => ({ ...channelClient, ...httpPost(server) }),
-  },
-  {
-    name: 'socket-io',
-    title: 'Socket.IO, `io.emit`, WebSocket only',
-    start: (core) => startNodeServer('socket-io', core),
-    driverOptions: (server) => ({ ...socketIoClient, ...httpPost(server) }),
-  },
-  {
-    name: 'c-limit',
-    title: 'C, one `send` for each connection: what the kernel allows on one core',
-    start: (core) => startCServer(compileReference('cbcast') ?? '', core),
-    driverOptions: (server) => ({
-      postRaw: server.postPort,
-      ...aroundBody((body) => signalRFrame({ ...createMessage('bench', body), Position: 'bench-epoch0:100' })),
-    }),
-  },
-]
+import { createTable, type Measured, type Table } from './table.ts'
+import { quotient } from './targets.ts'
 
 interface Figures extends Throughput, Latency, Faults {
   rssBytesPerConnection: number
@@ -63,8 +30,9 @@ export const messagesTable: Table = createTable<Figures>({
   lead: (plan) =>
     `Each message has a body of ${BODY_BYTES} bytes and is posted when all connections have got the one before; figures ` +
     `are medians of ${describeRounds(plan)}, all servers in turn within each. Latency is measured apart, at a steady rate.`,
-  contenders: contenders.filter(({ name }) => name !== 'c-limit' || hasReference('cbcast')),
+  contenders: singleServers,
   sizes: [1000, 10_000],
+  quickSizes: [1000],
   base: OURS,
   phasesOf: messagePhases,
   summaryOf: ({ phases: [, burst] }) => `${whole(burst?.deliveriesPerServerCpuSecond ?? 0)} deliveries per CPU-second`,
@@ -90,10 +58,41 @@ export const messagesTable: Table = createTable<Figures>({
       cell: ({ lost, doubled, outOfOrder }) => `${lost} / ${doubled} / ${outOfOrder}`,
     },
   ],
+  targets: [
+    { what: 'deliveries per CPU-second: ours to the C limit', atLeast: 0.85, value: oursTo(C_LIMIT) },
+    { what: 'ours to a `ws.send` loop', atLeast: 1.2, value: oursTo(WS_LOOP) },
+    { what: 'ours to Socket.IO', connections: 1000, atLeast: 1.4, value: oursTo(SOCKET_IO) },
+    { what: 'ours to Socket.IO', connections: 10_000, atLeast: 1.7, value: oursTo(SOCKET_IO) },
+    {
+      what: 'user µs per delivery',
+      atMost: 1.2,
+      value: (measured, connections) => measured.of(OURS, connections)?.userMicroseconds,
+    },
+    {
+      what: 'KiB per idle connection',
+      connections: 10_000,
+      atMost: 8,
+      value: (measured, connections) => quotient(measured.of(OURS, connections)?.rssBytesPerConnection, 1024),
+    },
+    {
+      what: 'connects per CPU-second: ours to bare `ws` accepting',
+      atLeast: 0.9,
+      value: (measured, connections) =>
+        quotient(
+          measured.of(OURS, connections)?.connectsPerServerCpuSecond,
+          measured.of(WS_LOOP, connections)?.connectsPerServerCpuSecond,
+        ),
+    },
+  ],
   note: (plan, connections) => `Latency at ${postsPerSecond(plan, connections)} posts a second.`,
   remark: ({ payloadBytesPerDelivery }) => ` (${Math.round(payloadBytesPerDelivery)} bytes in a frame)`,
   footer:
     'CPU-seconds are those of the server process with all its threads, user and system. The Node servers get their ' +
-    'messages by HTTP POST on one connection that is kept alive, and answer each; c-limit gets plain lines on a TCP ' +
-    'connection, which costs it less. Memory is the growth of the resident set by the open connections, before any message.',
+    'messages by HTTP POST on one connection that is kept alive, and answer each, as do nchan and Bun; c-limit and nats get ' +
+    'plain lines on a TCP connection, which costs them less. nats, nchan and bun send the body with nothing around it. Memory is the growth of the resident set by the open connections, before any message.',
 })
+
+function oursTo(server: string): (measured: Measured<Figures>, connections: number) => number | undefined {
+  return (measured, connections) =>
+    quotient(measured.of(OURS, connections)?.perCpuSecond, measured.of(server, connections)?.perCpuSecond)
+}

@@ -14,6 +14,20 @@ export interface Plan {
   deliveriesPerSecondMax: number
   rateSeconds: number
   settleMs: number
+  /** Before each phase, and after it. */
+  quietMs: number
+  graceMs: number
+  /** Of each burst of the bursts' table: servers that coalesce take it in a second or two, the others get a fifth. */
+  deliveriesCoalesced: number
+  latencySeconds: number
+  /** Of the audiences' table. */
+  postsToOne: number
+  postsToGroup: number
+  slowSeconds: number
+  /** Of the posting table: requests to post in process, posts of one message, messages in lines. */
+  inProcessRequests: number
+  singlePosts: number
+  linePosts: number
 }
 
 export function createPlan(isQuick: boolean, rounds: number): Plan {
@@ -21,14 +35,24 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     rounds,
     deliveriesPerBurst: isQuick ? 80_000 : 400_000,
     deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
-    deliveriesOneAtATime: isQuick ? 40_000 : 200_000,
+    deliveriesOneAtATime: isQuick ? 20_000 : 200_000,
     deliveriesInBursts: isQuick ? 320_000 : 1_280_000,
-    calls: isQuick ? 40_000 : 200_000,
-    callsToWarmUp: isQuick ? 20_000 : 50_000,
+    calls: isQuick ? 30_000 : 200_000,
+    callsToWarmUp: isQuick ? 10_000 : 50_000,
     postsPerSecondMax: 10,
     deliveriesPerSecondMax: 20_000,
-    rateSeconds: isQuick ? 1 : 5,
-    settleMs: isQuick ? 500 : 2000,
+    rateSeconds: isQuick ? 0.5 : 5,
+    settleMs: isQuick ? 300 : 2000,
+    quietMs: isQuick ? 100 : 300,
+    graceMs: isQuick ? 100 : 200,
+    deliveriesCoalesced: isQuick ? 600_000 : 4_000_000,
+    latencySeconds: isQuick ? 0.5 : 5,
+    postsToOne: isQuick ? 4_000 : 20_000,
+    postsToGroup: isQuick ? 800 : 4_000,
+    slowSeconds: isQuick ? 3 : 60,
+    inProcessRequests: isQuick ? 15 : 60,
+    singlePosts: isQuick ? 10_000 : 50_000,
+    linePosts: isQuick ? 40_000 : 300_000,
   }
 }
 
@@ -78,6 +102,6 @@ export function describeRounds({ rounds }: Plan): string {
 }
 
 /** How many messages or calls of each connection make so many in all. */
-function times(all: number, connections: number): number {
+export function times(all: number, connections: number): number {
   return Math.max(2, Math.ceil(all / connections))
 }

@@ -31,11 +31,12 @@ export async function runRounds(
   contenders: readonly Contender[],
   sizes: readonly number[],
 ): Promise<Runs[]> {
+  const present = presentOf(bench, table, contenders)
   const all: Runs[] = []
   for (const connections of sizes) {
-    const runs = contenders.map(({ name }): Runs => ({ server: name, connections, reports: [] }))
+    const runs = present.map(({ name }): Runs => ({ server: name, connections, reports: [] }))
     for (let round = 1; round <= bench.plan.rounds; round++) {
-      for (const [index, contender] of contenders.entries()) {
+      for (const [index, contender] of present.entries()) {
         const mine = runs[index]
         if (!mine || mine.problem !== undefined) continue
         bench.say(
@@ -51,12 +52,21 @@ export async function runRounds(
   return all
 }
 
+/** Says which are not here. */
+function presentOf(bench: Bench, table: Table, contenders: readonly Contender[]): readonly Contender[] {
+  return contenders.filter(({ name, missing }) => {
+    const why = missing?.()
+    if (why !== undefined) bench.say(`${table.name}: ${name} is skipped: ${why}\n`)
+    return why === undefined
+  })
+}
+
 /** Starts the server anew, so that memory and warm-up are the same for each run. */
 async function runOnce(bench: Bench, table: Table, contender: Contender, runs: Runs): Promise<void> {
   try {
     const server = await contender.start(bench.cores.server)
     try {
-      const phases = table.phasesOf(bench.plan, runs.connections)
+      const phases = table.phasesOf(bench.plan, runs.connections, contender.name)
       const report = await runDriver(bench.driver, optionsOf(bench, contender, server, runs.connections, phases))
       runs.reports.push(report)
       const problem = problemOf(report)
@@ -84,7 +94,9 @@ export function optionsOf(
     cpu: bench.cores.driver,
     payloadBytes: BODY_BYTES,
     settleMs: bench.plan.settleMs,
-    ...contender.driverOptions(server),
+    quietMs: bench.plan.quietMs,
+    graceMs: bench.plan.graceMs,
+    ...contender.driverOptions(server, connections),
     phase,
   }
 }

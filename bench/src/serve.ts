@@ -4,6 +4,8 @@ import type { Served } from './servers/post-endpoint.ts'
 const servers = new Map<string, () => Promise<Served>>([
   ['serverchannel', async () => (await import('./servers/serverchannel.ts')).startServerChannel()],
   ['ws-loop', async () => (await import('./servers/ws-loop.ts')).startWsLoop()],
+  ['audiences', async () => (await import('./servers/audiences.ts')).startAudiences()],
+  ['in-process', async () => (await import('./servers/in-process.ts')).startInProcess()],
   ['hub', async () => (await import('./servers/hub.ts')).startHub()],
   ['ws-echo', async () => (await import('./servers/ws-echo.ts')).startWsEcho()],
   ['socket-io', async () => (await import('./servers/socket-io.ts')).startSocketIo()],

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { untilItListens } from './free-ports.ts'
 import { pinned } from './machine.ts'
 
 /** A server under test: a process of its own on its own core. */
@@ -18,10 +18,18 @@ const STOP_MS_MAX = 3_000
 const COMPLAINT_CHARACTERS_MAX = 400
 
 /** Starts one of the servers of `serve.ts`, which says its port on standard output. */
-export async function startNodeServer(name: string, core: number | undefined): Promise<ServerProcess> {
+export function startNodeServer(name: string, core: number | undefined): Promise<ServerProcess> {
   const entry = fileURLToPath(new URL('serve.js', import.meta.url))
-  const [program, programArgs] = pinned(core, process.execPath, [entry, name])
-  const child = spawn(program, programArgs, {
+  return startTalkingServer(process.execPath, [entry, name], core)
+}
+
+/** Starts a server that says `port N` on standard output, and ends when its standard input does. */
+export async function startTalkingServer(
+  program: string,
+  programArgs: readonly string[],
+  core: number | undefined,
+): Promise<ServerProcess> {
+  const child = spawn(...pinned(core, program, programArgs), {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NODE_ENV: 'production' },
   })
@@ -35,16 +43,34 @@ export async function startNodeServer(name: string, core: number | undefined): P
   }
 }
 
-/** Starts the C server, which takes two neighbouring ports and says nothing. */
-export async function startCServer(program: string, core: number | undefined): Promise<ServerProcess> {
-  const port = await freePortPair()
-  const [command, commandArgs] = pinned(core, program, ['naive', String(port)])
-  const child = spawn(command, commandArgs, { stdio: 'ignore' })
+/** A server that is told its ports and says nothing. */
+export interface QuietServer {
+  readonly program: string
+  readonly programArgs: readonly string[]
+  readonly port: number
+  readonly postPort: number
+}
+
+/** Starts it, and waits until it listens on both ports. */
+export async function startQuietServer(
+  { program, programArgs, port, postPort }: QuietServer,
+  core: number | undefined,
+): Promise<ServerProcess> {
+  const child = spawn(...pinned(core, program, programArgs), { stdio: ['ignore', 'ignore', 'pipe'] })
+  let complaints = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaints = (complaints + text).slice(0, COMPLAINT_CHARACTERS_MAX)
+  })
   const stop = stopper(child)
   try {
     await once(child, 'spawn')
-    await untilItListens(port + 1)
-    return { pid: child.pid ?? 0, port, postPort: port + 1, stop }
+    await Promise.race([
+      Promise.all([untilItListens(postPort), untilItListens(port)]),
+      once(child, 'exit').then(() => {
+        throw new Error(`ended at its start: ${complaints.trim()}`)
+      }),
+    ])
+    return { pid: child.pid ?? 0, port, postPort, stop }
   } catch (error) {
     await stop()
     throw error
@@ -89,42 +115,5 @@ function portOf(child: ChildProcess): Promise<number> {
       clearTimeout(timer)
       fail(`ended at its start with code ${code}:`)
     })
-  })
-}
-
-/** Below the range that the kernel takes clients' ports from, so that none of them is in the way. */
-async function freePortPair(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const port = 20_000 + 2 * Math.floor(Math.random() * 6_000)
-    if ((await isFree(port)) && (await isFree(port + 1))) return port
-  }
-  throw new Error('found no two free neighbouring ports')
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
-}
-
-async function untilItListens(port: number): Promise<void> {
-  for (const deadline = Date.now() + START_MS_MAX; Date.now() < deadline; ) {
-    if (await accepts(port)) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error('does not listen')
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (isOpen: boolean) => {
-      socket.destroy()
-      resolve(isOpen)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
   })
 }

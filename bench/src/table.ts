@@ -1,8 +1,9 @@
 import type { Contender } from './contender.ts'
 import type { DriverReport } from './driver.ts'
-import { markdownTable, whole } from './markdown.ts'
 import type { Plan } from './plan.ts'
 import type { Runs } from './rounds.ts'
+import { tableMarkdown } from './table-markdown.ts'
+import { type Outcome, outcomesOf, type Target } from './targets.ts'
 
 /** One question of the benchmark: which servers, how they are driven, and how the answer reads. */
 export interface Table {
@@ -12,7 +13,9 @@ export interface Table {
   readonly sizes: readonly number[]
   /** For a first look, where those would take too long. */
   readonly quickSizes?: readonly number[]
-  phasesOf(plan: Plan, connections: number): readonly string[]
+  /** Whether the command line may ask for other numbers of connections; left out: it may. */
+  readonly hasFixedSizes?: boolean
+  phasesOf(plan: Plan, connections: number, server: string): readonly string[]
   /** One run in a few words, while the others are still to come. */
   summaryOf(report: DriverReport): string
   answer(plan: Plan, runs: readonly Runs[]): Answer
@@ -22,6 +25,15 @@ export interface Table {
 export interface Answer {
   readonly markdown: string
   readonly rows: readonly object[]
+  readonly targets: readonly Outcome[]
+}
+
+/** The figures of all servers at all numbers of connections. */
+export interface Measured<Figures> {
+  /** Numbers of connections. */
+  readonly sizes: readonly number[]
+  /** Undefined where there are none. */
+  of(server: string, connections: number): Figures | undefined
 }
 
 export interface Column<Figures> {
@@ -36,8 +48,9 @@ export interface TableInit<Figures extends object> extends Omit<Table, 'answer'>
   lead(plan: Plan): string
   /** Name of the server that the others are held against. */
   readonly base: string
-  figuresOf(reports: readonly DriverReport[]): Figures
+  figuresOf(reports: readonly DriverReport[], server: string): Figures
   readonly columns: readonly Column<Figures>[]
+  readonly targets: readonly Target<Figures>[]
   /** Below the heading of each number of connections. */
   note(plan: Plan, connections: number): string
   /** What a line of the table needs besides its title. */
@@ -45,7 +58,7 @@ export interface TableInit<Figures extends object> extends Omit<Table, 'answer'>
   readonly footer: string
 }
 
-interface Row<Figures> {
+export interface Row<Figures> {
   readonly server: string
   readonly connections: number
   /** Why there are no figures. */
@@ -59,64 +72,27 @@ export function createTable<Figures extends object>(init: TableInit<Figures>): T
     contenders: init.contenders,
     sizes: init.sizes,
     ...(init.quickSizes ? { quickSizes: init.quickSizes } : {}),
+    hasFixedSizes: init.hasFixedSizes ?? false,
     phasesOf: init.phasesOf,
     summaryOf: init.summaryOf,
     answer(plan, runs) {
       const rows = runs.map(({ server, connections, reports, problem }): Row<Figures> => {
         if (problem !== undefined) return { server, connections, problem }
-        return { server, connections, figures: init.figuresOf(reports) }
+        return { server, connections, figures: init.figuresOf(reports, server) }
       })
+      const targets = outcomesOf(init.targets, measuredBy(rows))
       return {
         rows: rows.map(({ figures, ...row }) => ({ ...row, ...figures })),
-        markdown: toMarkdown(init, plan, rows),
+        targets,
+        markdown: tableMarkdown(init, plan, rows, targets),
       }
     },
   }
 }
 
-function toMarkdown<Figures extends object>(
-  init: TableInit<Figures>,
-  plan: Plan,
-  rows: readonly Row<Figures>[],
-): string {
-  const sizes = [...new Set(rows.map(({ connections }) => connections))]
-  return [
-    `# ${init.title}`,
-    init.lead(plan),
-    ...sizes.map((size) =>
-      [
-        `## ${whole(size)} connections`,
-        init.note(plan, size),
-        '',
-        sizeTable(
-          init,
-          rows.filter(({ connections }) => connections === size),
-        ),
-      ].join('\n'),
-    ),
-    notesOf(init, rows),
-    init.footer,
-  ].join('\n\n')
-}
-
-function sizeTable<Figures extends object>(init: TableInit<Figures>, rows: readonly Row<Figures>[]): string {
-  const base = rows.find(({ server }) => server === init.base)?.figures
-  return markdownTable(
-    ['server', ...init.columns.map(({ title }) => title)],
-    rows.map(({ server, figures, problem }) => {
-      const name = server === init.base ? `**${server}**` : server
-      if (!figures) return [name, `no figures: ${problem}`, ...init.columns.slice(1).map(() => '–')]
-      return [name, ...init.columns.map((column) => column.cell(figures, base))]
-    }),
-  )
-}
-
-function notesOf<Figures extends object>(init: TableInit<Figures>, rows: readonly Row<Figures>[]): string {
-  const ran = init.contenders.filter(({ name }) => rows.some(({ server }) => server === name))
-  return ran
-    .map(({ name, title }) => {
-      const figures = rows.find((row) => row.server === name && row.figures)?.figures
-      return `- ${name}: ${title}${figures ? init.remark(figures) : ''}`
-    })
-    .join('\n')
+function measuredBy<Figures>(rows: readonly Row<Figures>[]): Measured<Figures> {
+  return {
+    sizes: [...new Set(rows.map(({ connections }) => connections))],
+    of: (server, connections) => rows.find((row) => row.server === server && row.connections === connections)?.figures,
+  }
 }

@@ -70,6 +70,7 @@ export const transportsTable: Table = createTable<Figures>({
       cell: ({ lost, doubled, outOfOrder }) => `${lost} / ${doubled} / ${outOfOrder}`,
     },
   ],
+  targets: [],
   note: (plan, connections) => `Latency at ${postsPerSecond(plan, connections)} posts a second.`,
   remark: ({ payloadBytesPerDelivery }) => ` (${Math.round(payloadBytesPerDelivery)} bytes a message)`,
   footer:

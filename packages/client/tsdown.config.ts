@@ -10,20 +10,42 @@ const common = {
   deps: { alwaysBundle: ['@serverchannel/protocol'] },
 } satisfies UserConfig
 
+const script = (entry: Record<string, string>): UserConfig => ({
+  ...common,
+  entry,
+  format: 'iife',
+  minify: true,
+  outputOptions: { entryFileNames: '[name].js' },
+})
+
 export default defineConfig([
   {
     ...common,
-    entry: { index: 'src/index.ts', terrasoft: 'src/terrasoft.ts' },
+    entry: {
+      index: 'src/index.ts',
+      terrasoft: 'src/terrasoft.ts',
+      'terrasoft-bridge': 'src/terrasoft-bridge.ts',
+      'terrasoft-sdk': 'src/terrasoft-sdk.ts',
+      react: 'src/frameworks/react.ts',
+      vue: 'src/frameworks/vue.ts',
+      svelte: 'src/frameworks/svelte.ts',
+      angular: 'src/frameworks/angular.ts',
+      element: 'src/frameworks/element.ts',
+    },
     format: 'esm',
     hash: false,
     sourcemap: true,
     outExtensions: () => ({ js: '.js' }),
   },
   {
+    // By themselves: what pages load must not be cut into pieces for what only tests and tools share with it.
     ...common,
-    entry: { serverchannel: 'src/script.ts' },
-    format: 'iife',
-    minify: true,
-    outputOptions: { entryFileNames: 'serverchannel.js' },
+    entry: { testing: 'src/testing.ts', eslint: 'src/eslint.ts' },
+    format: 'esm',
+    hash: false,
+    sourcemap: true,
+    outExtensions: () => ({ js: '.js' }),
   },
+  script({ serverchannel: 'src/script.ts' }),
+  script({ 'serverchannel-creatio': 'src/script-creatio.ts' }),
 ])

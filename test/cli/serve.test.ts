@@ -119,7 +119,7 @@ describe('serverchannel serve', () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const port = String((taken.address() as AddressInfo).port)
-    const { code, err } = await run(['serve', '--port', port, '--json'])
+    const { code, err } = await run(['serve', '--port', port, '--json', '--store', 'memory:'])
     await new Promise((resolve) => taken.close(resolve))
     expect(code).toBe(1)
     expect((JSON.parse(err) as { error: string }).error).toContain('--port')

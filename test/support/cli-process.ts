@@ -74,12 +74,13 @@ export class CliProcess {
   }
 }
 
-/** `serverchannel serve` on a free port, and where it listens. */
+/** `serverchannel serve` on a free port, in memory unless a store is named, and where it listens. */
 export async function serve(
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly process: CliProcess; readonly url: string }> {
-  const process = new CliProcess(['serve', '--port', '0', '--json', ...args], environment)
+  const store = args.includes('--store') ? [] : ['--store', 'memory:']
+  const process = new CliProcess(['serve', '--port', '0', '--json', ...store, ...args], environment)
   const [line = ''] = await process.lines(1)
   return { process, url: (JSON.parse(line) as { url: string }).url }
 }

@@ -99,7 +99,8 @@ export class KillJudge {
     for (let offset = first; offset <= head; offset++) {
       const body = this.#seen.get(`${epoch}:${offset}`)?.Body
       const post = typeof body === 'string' ? this.#posted.get(body) : undefined
-      if (body !== undefined && !post) throw new Error(`${epoch}:${offset} is ${String(body)}, which nobody posted`)
+      if (body !== undefined && !post)
+        throw new Error(`${epoch}:${offset} is ${JSON.stringify(body)}, which nobody posted`)
       // In the last epoch every post was acknowledged in the end; in one that was lost some are known to nobody.
       if (!post && epoch === this.#epochs.at(-1)) throw new Error(`Nobody knows what ${epoch}:${offset} is`)
       if (post) {

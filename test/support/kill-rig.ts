@@ -39,7 +39,7 @@ export class KillRig {
   readonly #witnesses: Witness[] = []
   readonly #ends: number[] = []
   #lanes: Promise<void>[] = []
-  #isPosting = true
+  readonly #stop = new AbortController()
   #acknowledged = 0
   #failure: Error | undefined
 
@@ -76,7 +76,7 @@ export class KillRig {
    * @throws Error that says what is wrong: a message that is missing, doubled, out of order, or changed
    */
   async finish(): Promise<KillVerdict> {
-    this.#isPosting = false
+    this.#stop.abort()
     await Promise.all(this.#lanes)
     await this.#postUntilAcknowledged({ lane: 'end', number: 0, audience: { all: true } }, 0)
     const count = this.#channels.length
@@ -91,7 +91,7 @@ export class KillRig {
 
   /** Ends all that it started. */
   async close(): Promise<void> {
-    this.#isPosting = false
+    this.#stop.abort()
     await Promise.all(this.#channels.map((channel) => channel.close()))
     await Promise.all(this.servers.map((server) => server.close()))
   }
@@ -121,7 +121,7 @@ export class KillRig {
   }
 
   async #postOn(lane: string, index: number): Promise<void> {
-    for (let number = 0; this.#isPosting; number++) {
+    for (let number = 0; !this.#stop.signal.aborted; number++) {
       const audience = number % 3 === 2 ? { users: [`user-${number % USERS}`, 'nobody'] } : { all: true as const }
       await this.#postUntilAcknowledged({ lane, number, audience }, index)
       await new Promise((resolve) => setTimeout(resolve, this.#options.postEveryMs ?? 15))

@@ -2,7 +2,10 @@
 import { createServerChannel } from 'serverchannel'
 
 process.on('disconnect', () => process.exit())
-process.once('message', async ({ options, port }) => {
+process.once('message', (message) => void serve(message))
+process.send({ isLoaded: true })
+
+async function serve({ options, port }) {
   try {
     const channel = await createServerChannel({ development: true, ...options })
     const { url } = await channel.listen({ port })
@@ -10,5 +13,4 @@ process.once('message', async ({ options, port }) => {
   } catch (error) {
     process.send({ error: `${error.message} ${error.cause ?? ''}` })
   }
-})
-process.send({ isLoaded: true })
+}

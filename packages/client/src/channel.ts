@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type LossReason, type Message, parsePosition } from '@serverchannel/protocol'
+import { Calls } from './calls.ts'
 import { ChannelError } from './channel-error.ts'
 import { Connection, type ConnectionState } from './connection.ts'
 import { Cursor, type Gap } from './cursor.ts'
@@ -46,6 +47,7 @@ export class Channel {
   readonly #gaps: Listeners<[Gap]> = new Listeners()
   readonly #errors: Listeners<[ChannelError]> = new Listeners()
   readonly #queues = new Set<MessageQueue>()
+  readonly #calls: Calls = new Calls()
   /** What the server said last about what was missed; told with the next `open`. */
   #recovery: Pick<StateChange, 'recovered' | 'reason'> = {}
   /** Why it was closed, if not by `close()`. */
@@ -59,8 +61,12 @@ export class Channel {
     this.#connection = new Connection(resolveHubUrl(url), settings, {
       position: () => this.position ?? '',
       onInvocation: (target, args) => this.#receive(target, args),
+      onCompletion: (record) => this.#calls.complete(record),
       onStateChange: (state, previous, error) => this.#changeState(state, previous, error),
-      onError: (error) => this.#fail(error),
+      onError: (error) => {
+        this.#calls.fail(error)
+        this.#fail(error)
+      },
     })
   }
 
@@ -185,6 +191,18 @@ export class Channel {
     }
   }
 
+  /**
+   * Calls a method of the server's hub and resolves with what it returns. Rejects with a {@link ChannelError}:
+   * `connection_failed` where there is no connection now, `call_failed` with the server's text where it refuses, and what
+   * ended the connection where it is gone before the answer: the server may have done what it was asked, or not.
+   *
+   * @example
+   * console.log(await channel.invoke('Ping'))
+   */
+  invoke(method: string, args: readonly unknown[] = []): Promise<unknown> {
+    return this.#calls.begin(method, args, (text) => this.#connection.send(text))
+  }
+
   /** Tries to connect now where the channel waits to do so. A connection that works is left as it is. */
   reconnect(): void {
     this.#connection.wake()
@@ -255,6 +273,7 @@ export class Channel {
       this.#closedBy = error
       for (const queue of this.#queues) queue.end(error)
     }
+    if (state === 'closed') this.#calls.fail(this.#closedError())
     const change = { state, previous, ...(state === 'open' ? recovery : {}), ...(error ? { error } : {}) }
     this.#emit(this.#states, state, change)
   }

@@ -1,6 +1,8 @@
 import { Channel } from './channel.ts'
 import type { ConnectOptions } from './options.ts'
 
+export type { Channel } from './channel.ts'
+
 /**
  * Opens a channel to the server's hub, in the background: handlers can be added at once, and it stays connected, over
  * any number of lost connections, until it is closed.

@@ -2,6 +2,7 @@ import { ChannelError } from './channel-error.ts'
 import type { Timer } from './environment.ts'
 import { attemptUrl } from './hub-url.ts'
 import type { Settings } from './options.ts'
+import type { HubRecord } from './record-reader.ts'
 import { Session } from './session.ts'
 
 /**
@@ -16,6 +17,7 @@ export interface ConnectionListener {
   /** Asked at each attempt: where to go on from, or an empty string. */
   position(): string
   onInvocation(target: unknown, args: unknown): void
+  onCompletion(record: HubRecord): void
   onStateChange(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void
   onError(error: ChannelError): void
 }
@@ -61,6 +63,11 @@ export class Connection {
   /** Tries at once where it waits, and looks whether a connection that seems open still is. */
   wake(): void {
     this.#step('wake')
+  }
+
+  /** Returns false where there is no connection to send it on. */
+  send(text: string): boolean {
+    return this.#session?.send(text) ?? false
   }
 
   /** The server stated the position: all that was missed has come, or won't. */
@@ -189,6 +196,7 @@ export class Connection {
       this.#session = new Session(url, this.#settings, {
         onHandshake: () => this.#step('shaken'),
         onInvocation: (target, args) => this.#listener.onInvocation(target, args),
+        onCompletion: (record) => this.#listener.onCompletion(record),
         onEnd: (error, isFinal) => this.#step(isFinal ? 'refused' : 'lost', error),
       })
     } catch (cause) {

@@ -7,23 +7,23 @@ export interface ScriptSettings {
   readonly user: string | undefined
 }
 
-const FILE = '/serverchannel.js'
-const URL_WITH_PATH = /^https?:\/\/[^/]+\/./
+/** A hub's url in front of one of the two scripts. */
+const HUB = /^(https?:\/\/[^/]+\/.+)\/serverchannel(?:-creatio)?\.js$/
 
 /**
  * Reads the script tag: `data-url`, else the hub that serves the script (its url without `/serverchannel.js`), else
- * `/msg`; `data-global`, else `Terrasoft`; `data-user`.
+ * `/msg`; `data-global`, else `Terrasoft`; `data-user`. Module loaders set no attributes: `global` and `user` may stand
+ * in the query of the script's url, too.
  */
 export function readScriptSettings(
   script: { readonly src: string; readonly dataset: Readonly<Record<string, string | undefined>> } | undefined,
 ): ScriptSettings {
   const { url, global, user } = script?.dataset ?? {}
-  return { url: url ?? (script && hubOf(script.src)) ?? '/msg', name: global ?? 'Terrasoft', user }
-}
-
-/** Undefined where the script does not come from a hub: from a bundle, a folder's root, or the page itself. */
-function hubOf(src: string): string | undefined {
-  const path = src.replace(/[?#].*/, '')
-  const hub = path.slice(0, -FILE.length)
-  return path.endsWith(FILE) && URL_WITH_PATH.test(hub) ? hub : undefined
+  const [path = '', query] = script?.src.replace(/#.*/, '').split('?') ?? []
+  const asked = new URLSearchParams(query)
+  return {
+    url: url ?? HUB.exec(path)?.[1] ?? '/msg',
+    name: global ?? asked.get('global') ?? 'Terrasoft',
+    user: user ?? asked.get('user') ?? undefined,
+  }
 }

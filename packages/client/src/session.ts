@@ -9,6 +9,8 @@ export interface SessionListener {
   onHandshake(): void
   /** Of a target and arguments that nobody has looked at yet. */
   onInvocation(target: unknown, args: unknown): void
+  /** Of a call that nobody has looked for yet. */
+  onCompletion(record: HubRecord): void
   /** Comes once, and nothing after it. Final: the server wants no other attempt. */
   onEnd(error: ChannelError, isFinal: boolean): void
 }
@@ -56,6 +58,13 @@ export class Session {
     })
     await Promise.race([this.#socket.close(), tooLong])
     this.#timer.stop()
+  }
+
+  /** Returns false where there is no connection to send it on. */
+  send(text: string): boolean {
+    if (this.#phase !== 'running') return false
+    this.#socket.send(text)
+    return true
   }
 
   /** Looks at the clock now: timers stand still while a page is frozen or the machine sleeps. */
@@ -141,10 +150,14 @@ export class Session {
     this.#listener.onHandshake()
   }
 
-  #receive({ type, target, arguments: args, error, allowReconnect }: HubRecord): void {
+  #receive(record: HubRecord): void {
+    const { type, target, arguments: args, error, allowReconnect } = record
     switch (type) {
       case MessageType.Invocation:
         this.#listener.onInvocation(target, args)
+        return
+      case MessageType.Completion:
+        this.#listener.onCompletion(record)
         return
       case MessageType.Close: {
         const says = typeof error === 'string' ? `: ${error}` : '.'
@@ -153,7 +166,7 @@ export class Session {
         return
       }
       default:
-      // Pings need no answer, and the rest is for calls that this client doesn't make.
+      // Pings need no answer, and the rest is for streams, which this client doesn't read.
     }
   }
 

@@ -1,12 +1,20 @@
-import type { Channel } from './channel.ts'
+import type { Channel } from './connect.ts'
 import { EventName, ServerChannelSender, SocketConnectionState } from './terrasoft/constants.ts'
-import { isObject } from './terrasoft/is-object.ts'
+import { installNames } from './terrasoft/install-names.ts'
 import { ServerChannel, type ServerChannelOptions } from './terrasoft/server-channel.ts'
+import { BaseServerChannelResponse } from './terrasoft/server-channel-response.ts'
 
 export type { Message, MessageHeader } from '@serverchannel/protocol'
 export type { EventHandler, ListenerOptions } from './terrasoft/listener.ts'
-export type { Destroyable, ListenerConfig, ListenerConfigs } from './terrasoft/observable.ts'
-export type { ServerChannel, ServerChannelEvents, ServerChannelOptions } from './terrasoft/server-channel.ts'
+export type { ListenerConfig, ListenerConfigs } from './terrasoft/listener-configs.ts'
+export type { Destroyable, Listenable, Observable } from './terrasoft/observable.ts'
+export type {
+  MessageObject,
+  ServerChannel,
+  ServerChannelEvents,
+  ServerChannelOptions,
+} from './terrasoft/server-channel.ts'
+export type { BaseServerChannelResponse } from './terrasoft/server-channel-response.ts'
 
 /** What pages written for Creatio find under its global name. Source: PARITY 2.1. */
 export interface Terrasoft {
@@ -14,6 +22,7 @@ export interface Terrasoft {
   readonly EventName: typeof EventName
   readonly SocketConnectionState: typeof SocketConnectionState
   readonly ServerChannelSender: typeof ServerChannelSender
+  readonly BaseServerChannelResponse: typeof BaseServerChannelResponse
 }
 
 /** What {@link installTerrasoft} can be told, besides how to connect. */
@@ -37,6 +46,7 @@ export function createTerrasoft(channelOrOptions: Channel | ServerChannelOptions
     EventName: { ...EventName },
     SocketConnectionState: { ...SocketConnectionState },
     ServerChannelSender: { ...ServerChannelSender },
+    BaseServerChannelResponse,
   }
 }
 
@@ -49,20 +59,6 @@ export function createTerrasoft(channelOrOptions: Channel | ServerChannelOptions
  */
 export function installTerrasoft(target: object = globalThis, options: InstallOptions = {}): Terrasoft {
   const { name = 'Terrasoft', channel, ...connecting } = options
-  const present: unknown = Reflect.get(target, name)
-  const home = isObject(present) ? present : {}
-  for (const [member, ours] of Object.entries(createTerrasoft(channel ?? connecting))) {
-    const theirs: unknown = Reflect.get(home, member)
-    if (theirs === undefined) Reflect.set(home, member, ours)
-    else if (isObject(theirs) && !(ours instanceof ServerChannel)) addMissing(theirs, ours)
-  }
-  if (home !== present) Reflect.set(target, name, home)
   // Of a global that others made, the names are ours or theirs alike.
-  return home as Terrasoft
-}
-
-function addMissing(theirs: object, ours: object): void {
-  for (const [name, value] of Object.entries(ours)) {
-    if (Reflect.get(theirs, name) === undefined) Reflect.set(theirs, name, value)
-  }
+  return installNames(target, name, createTerrasoft(channel ?? connecting)) as Terrasoft
 }

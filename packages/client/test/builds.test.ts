@@ -25,18 +25,33 @@ afterAll(() => {
 })
 
 const read = (file: string): string => readFileSync(join(dist, file), 'utf8')
-const gzipBytes = (...files: readonly string[]): number => gzipSync(files.map(read).join(''), { level: 9 }).length
+
+/** A module with all that it imports. */
+function withImports(file: string, found: Set<string> = new Set()): Set<string> {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const [, other = ''] of read(file).matchAll(/from"\.\/([^"]+)"/g)) withImports(other, found)
+  return found
+}
+
+/** Of a bundle with these entries. */
+function gzipBytes(...entries: readonly string[]): number {
+  const files = new Set(entries.flatMap((entry) => [...withImports(entry)]))
+  return gzipSync([...files].map(read).join(''), { level: 9 }).length
+}
 
 describe('the modules', () => {
   it('are those that package.json names, and import only each other', () => {
-    const { exports: entries } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
+    const { exports: entries, peerDependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
       exports: Record<string, { default: string }>
+      peerDependencies: Record<string, string>
     }
+    const peers = Object.keys(peerDependencies)
     const produced = readdirSync(dist).filter((file) => file.endsWith('.js'))
     for (const { default: file } of Object.values(entries)) expect(produced).toContain(file.replace('./dist/', ''))
     for (const file of produced) {
       const imported = [...read(file).matchAll(/(?:from|import)\s*["'`]([^"'`]+)["'`]/g)].map((match) => match[1])
-      for (const name of imported) expect(produced.map((other) => `./${other}`)).toContain(name)
+      for (const name of imported) expect([...produced.map((other) => `./${other}`), ...peers]).toContain(name)
     }
   })
 
@@ -46,12 +61,42 @@ describe('the modules', () => {
       'createTerrasoft',
       'installTerrasoft',
     ])
+    expect(Object.keys((await import(join(dist, 'terrasoft-bridge.js'))) as object).sort()).toEqual([
+      'BaseMessageBridge',
+      'ClientMessageBridge',
+      'MessageDirectionType',
+      'MessageMode',
+      'NotImplementedException',
+      'NullOrEmptyException',
+      'Sandboxes',
+      'UnsupportedTypeException',
+      'createMessageBridge',
+    ])
+    expect(Object.keys((await import(join(dist, 'terrasoft-sdk.js'))) as object).sort()).toEqual([
+      'PageSubscription',
+      'createPageHandlers',
+      'createSdk',
+    ])
   })
 
   it('are small', () => {
-    expect(gzipBytes('index.js', 'connect.js')).toBeLessThanOrEqual(5 * KIB)
-    expect(gzipBytes('terrasoft.js')).toBeLessThanOrEqual(3 * KIB)
-    expect(gzipBytes('serverchannel.js')).toBeLessThanOrEqual(8 * KIB)
+    const connect = gzipBytes('index.js')
+    const over = (base: string, entry: string): number => gzipBytes(base, entry) - gzipBytes(base)
+    const sizes = {
+      connect,
+      terrasoft: over('index.js', 'terrasoft.js'),
+      bridge: over('terrasoft.js', 'terrasoft-bridge.js'),
+      sdk: over('terrasoft.js', 'terrasoft-sdk.js'),
+      script: gzipBytes('serverchannel.js'),
+      creatioScript: gzipBytes('serverchannel-creatio.js'),
+    }
+    console.log('gzip bytes:', sizes)
+    expect(sizes.connect).toBeLessThanOrEqual(5.5 * KIB)
+    expect(sizes.terrasoft).toBeLessThanOrEqual(3 * KIB)
+    expect(sizes.bridge).toBeLessThanOrEqual(3 * KIB)
+    expect(sizes.sdk).toBeLessThanOrEqual(1.5 * KIB)
+    expect(sizes.script).toBeLessThanOrEqual(9 * KIB)
+    expect(sizes.creatioScript).toBeLessThanOrEqual(12 * KIB)
   })
 })
 
@@ -66,10 +111,13 @@ interface Page {
 }
 
 /** A page with nothing but what the script needs, into which it is loaded by such a tag. */
-function load(network: FakeNetwork, tag: object, more: object = {}): Page {
+function load(network: FakeNetwork, tag: object, more: object = {}, file = 'serverchannel.js'): Page {
   const page = createContext({
     URL,
+    URLSearchParams,
     AbortController,
+    queueMicrotask,
+    console: { log() {} },
     setTimeout,
     clearTimeout,
     location: { href: 'https://page.test/orders' },
@@ -78,7 +126,7 @@ function load(network: FakeNetwork, tag: object, more: object = {}): Page {
     WebSocket: network.WebSocket,
     ...more,
   })
-  runInContext(read('serverchannel.js'), page)
+  runInContext(read(file), page)
   return page as Page
 }
 
@@ -133,16 +181,68 @@ describe('the script', () => {
     expect(network.socket.url.href).toBe('wss://page.test/msg?user=ann&position=')
   })
 
-  it('leaves module loaders alone', () => {
-    const define = Object.assign(
-      () => {
-        throw new Error('define was called')
-      },
-      { amd: {} },
-    )
+  it('takes them from its url, for loaders that set no attributes', () => {
+    const { BPMSoft } = load(new FakeNetwork(), { ...tag, src: `${tag.src}?global=BPMSoft&user=ann` })
+    expect(BPMSoft).toBeDefined()
+  })
+
+  it.each([
+    ['under its name where a tag loads it', {}, ['serverchannel']],
+    ['without a name where the loader asked for it', { requiremodule: 'any/name' }, []],
+  ])('is an AMD module %s', (_how, dataset, names) => {
+    const defined: unknown[][] = []
+    const define = Object.assign((...args: unknown[]) => defined.push(args), { amd: {} })
     const module = { exports: {} }
-    const page = load(new FakeNetwork(), tag, { define, module, exports: module.exports })
-    expect(typeof page.ServerChannel.connect).toBe('function')
+    const page = load(new FakeNetwork(), { ...tag, dataset }, { define, module, exports: module.exports })
+    expect(defined).toEqual([[...names, [], expect.any(Function)]])
+    const factory = defined[0]?.at(-1) as () => { connect: unknown; Terrasoft: unknown }
+    expect(factory().connect).toBe(page.ServerChannel.connect)
+    expect(factory().Terrasoft).toBe(page.Terrasoft)
     expect(module.exports).toEqual({})
+  })
+
+  it('calls nothing that is named define and no loader', () => {
+    const define = (): never => {
+      throw new Error('define was called')
+    }
+    expect(typeof load(new FakeNetwork(), tag, { define }).ServerChannel.connect).toBe('function')
+  })
+})
+
+describe("the script with all of Creatio's names", () => {
+  it('has the bridge, the sandbox and the SDK besides', async () => {
+    const network = new FakeNetwork()
+    const tag = { src: 'https://page.test/msg/serverchannel-creatio.js', dataset: { global: 'BPMSoft' } }
+    const page = load(network, tag, {}, 'serverchannel-creatio.js')
+    const got = runInContext(
+      `var got = []
+      var bridge = BPMSoft.createMessageBridge({
+        messages: { Order: { mode: BPMSoft.MessageMode.BROADCAST, direction: BPMSoft.MessageDirectionType.PUBLISH } },
+        methods: {
+          init: function() {
+            this.callParent(arguments)
+            this.addMessageConfig({ sender: 'Order', messageName: 'Order', isSaveHistory: true })
+          },
+        },
+      })
+      var sandbox = BPMSoft.createSandbox('Page')
+      sandbox.registerMessages({
+        Order: { mode: BPMSoft.MessageMode.BROADCAST, direction: BPMSoft.MessageDirectionType.SUBSCRIBE },
+      })
+      sandbox.subscribe('Order', function(body) { got.push(['sandbox', body.id, body.Header.Sender]) })
+      new ServerChannel.MessageChannelService().subscribe('Order', function(event) { got.push(['sdk', event.body.id]) })
+      got`,
+      page,
+    ) as unknown[][]
+    await settle()
+    expect(network.socket.url.href).toBe('wss://page.test/msg?position=')
+    network.socket.shakeHands(channelState('e', 0) + serverMessage('Order', '{"id":42}', 'e:1'))
+    await settle()
+    // Arrays of another realm.
+    expect(JSON.parse(JSON.stringify(got))).toEqual([
+      ['sandbox', 42, 'Order'],
+      ['sdk', 42],
+    ])
+    await (page.BPMSoft as Page['Terrasoft']).ServerChannel.close()
   })
 })

@@ -11,7 +11,7 @@ let calls: unknown[][]
 
 beforeEach(() => {
   world = new World()
-  channel = createTerrasoft({ ...world.options, url: 'http://host.test/msg' }).ServerChannel
+  channel = createTerrasoft({ ...world.options, url: 'http://host.test/msg', log: () => {} }).ServerChannel
   calls = []
 })
 
@@ -329,6 +329,22 @@ describe('the option buffer', () => {
     channel.fireEvent('a', 6)
     await world.clock.pass(100)
     expect(calls).toHaveLength(2)
+  })
+})
+
+describe('the options buffer and delay together', () => {
+  it('have the handler called for each end of a series, so much later', async () => {
+    channel.on('a', named('a'), undefined, { buffer: 10, delay: 100 })
+    channel.fireEvent('a', 1)
+    channel.fireEvent('a', 2)
+    await world.clock.pass(50)
+    channel.fireEvent('a', 3)
+    await world.clock.pass(59)
+    expect(calls).toEqual([])
+    await world.clock.pass(1)
+    expect(calls.map(([, value]) => value)).toEqual([2])
+    await world.clock.pass(50)
+    expect(calls.map(([, value]) => value)).toEqual([2, 3])
   })
 })
 

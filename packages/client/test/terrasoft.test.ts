@@ -11,7 +11,7 @@ let options: ServerChannelOptions
 
 beforeEach(() => {
   world = new World()
-  options = { ...world.options, url: 'http://host.test/msg' }
+  options = { ...world.options, url: 'http://host.test/msg', log: () => {} }
 })
 
 /** Terrasoft names over a connection that is open. */

@@ -36,7 +36,7 @@ export interface Envelope {
 /** One encoding of the hub protocol. A seam: JSON and MessagePack pass the same contract suite. */
 export interface Codec<Data extends string | Uint8Array = string | Uint8Array> {
   /** As the handshake names it. */
-  readonly name: 'json' | 'messagepack' | 'event-stream'
+  readonly name: 'json' | 'messagepack' | 'event-stream' | 'raw-json'
   readonly transferFormat: 'Text' | 'Binary'
   /** The message with its framing, ready to be sent or joined to others. */
   encode(message: HubMessage): Data

@@ -29,6 +29,8 @@ import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
 import type { Nodes } from './transports/nodes.ts'
+import { rawJsonCodec } from './transports/raw-json-codec.ts'
+import { RecordTransport } from './transports/record-transport.ts'
 import type { SocketWriter } from './transports/socket-writer.ts'
 
 /** How a hub, or what is below hubs, is served. */
@@ -101,6 +103,19 @@ export class Endpoints {
       keepsRequest: false,
       serve: (init) => new HubConnection({ ...init, parts }),
       serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+    })
+  }
+
+  /** The channel without SignalR, on plain WebSockets: see `rawJsonCodec`. */
+  mapRawChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
+    const limits = this.#limits({})
+    const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
+    const parts = { hub, codecs, limits, clock: this.#parts.clock, turnWriter: this.#turnWriter, detailedErrors: false }
+    const options = { transports: ['WebSockets'], statefulReconnect: false, authenticationRefresh: false } as const
+    this.#map('rawPath', path, options, limits, {
+      keepsRequest: false,
+      serve: (init) =>
+        new HubConnection({ ...init, transport: new RecordTransport(init.transport), parts, codec: rawJsonCodec }),
     })
   }
 

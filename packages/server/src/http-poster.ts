@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Receipt } from './channel/channel.ts'
-import { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
+import { ChannelError } from './channel/channel-error.ts'
 import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import type { MessageTaker } from './current-channel.ts'
+import { reasonOf, toError } from './http-problem.ts'
 import { type Limits, resolveLimits } from './options.ts'
 
 export interface HttpPosterOptions {
@@ -150,30 +151,6 @@ export class HttpPoster implements MessageTaker {
         .map((line) => JSON.parse(line) as Receipt)
     throw toError(status, text, url)
   }
-}
-
-function toError(status: number, text: string, url: string): ChannelError {
-  try {
-    const { code, detail } = JSON.parse(text) as { code?: string; detail?: string }
-    if (code !== undefined && Object.hasOwn(errorKinds, code)) {
-      const hint = code === 'key_rejected' ? ' Set SERVERCHANNEL_API_KEY to one of them.' : ''
-      return new ChannelError(code as ErrorCode, `${detail ?? ''}${hint}`)
-    }
-  } catch {
-    // Not a problem of ours: said below.
-  }
-  return status >= 500
-    ? new ChannelError('server_unreachable', `${url} answered with status ${status}.`)
-    : new ChannelError(
-        'not_found',
-        `${url} answered with status ${status}: no ServerChannel takes posts there. Are API keys configured?`,
-      )
-}
-
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  const inner = cause.cause instanceof Error ? cause.cause : cause
-  return (inner as NodeJS.ErrnoException).code ?? inner.message
 }
 
 function pause(durationMs: number): Promise<void> {

@@ -11,6 +11,8 @@ export {
   ownConnections,
 } from './channel/client-message.ts'
 export type { Draft, Entry } from './channel/entry.ts'
+export type { History } from './channel/history.ts'
+export type { ReadQuery } from './channel/history-query.ts'
 export type { Post } from './channel/intake.ts'
 export type { Posting } from './channel/posting.ts'
 export type { Durability, LogFollower, LogState, Store, StoreRead } from './channel/store.ts'

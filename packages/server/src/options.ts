@@ -222,6 +222,13 @@ const generalLimits = {
     unit: 'ms',
     doc: 'how long it is kept for those who come back',
   },
+  historyReadMax: {
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    unit: 'messages',
+    doc: 'that one reading of the history gives; it gives about 1 MiB of them at most',
+  },
   storeWaitingBytesMax: {
     default: 67_108_864,
     min: 1024,
@@ -291,6 +298,16 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly durability?: 'logged' | 'synced'
   /** Path of the hub that clients connect to. Default `/msg`. */
   readonly path?: string
+  /**
+   * Path of the channel as plain WebSockets, one message as JSON in each frame, as Creatio's .NET Framework edition has it
+   * at `/0/Nui/ViewModule.aspx.ashx`. Left out: there is none.
+   */
+  readonly rawPath?: string | undefined
+  /**
+   * Tells Creatio's clients where their channel is, at `/ServiceModel/ApplicationInfoService.svc/GetApplicationInfo`, and
+   * below `/0` too where there is a `rawPath`. Default false.
+   */
+  readonly applicationInfo?: boolean | undefined
   /** Path of the web service that posts. Default `/api/messages`. */
   readonly apiPath?: string
   /** Who a client is. Left out: whoever comes from an allowed origin may connect, as nobody in particular. */

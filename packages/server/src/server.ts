@@ -6,11 +6,14 @@ import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import type { AudienceInput } from './channel/audience.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import { type History, toHistory } from './channel/history.ts'
+import type { ReadQuery } from './channel/history-query.ts'
 import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
+import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
@@ -94,8 +97,11 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
     nodes,
   })
+  const path = options.path ?? '/msg'
+  const { rawPath } = options
   const routes = new Routes({
     channel,
+    applicationInfo: options.applicationInfo ? new ApplicationInfo({ access, hubPath: path, rawPath }) : undefined,
     endpoints,
     limits,
     access,
@@ -110,7 +116,9 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
-  endpoints.mapChannel(options.path ?? '/msg', channel, createChannelMethods({ ...shared, messages }))
+  const methods = createChannelMethods({ ...shared, messages })
+  endpoints.mapChannel(path, channel, methods)
+  if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, methods)
   await channel.open()
   return new ServerChannel({
     channel,
@@ -203,6 +211,23 @@ export class ServerChannel {
     const { except, ...rest } = options
     const to: AudienceInput = except === undefined ? { users } : { users, except }
     return this.post({ ...rest, sender, body, to })
+  }
+
+  /**
+   * Reads what the log has, a part at a time: for back ends that want to know what they missed.
+   *
+   * @throws ChannelError `position_invalid`, `query_invalid`, `store_failed`, `channel_closed`
+   * @example
+   * for (let after = kept, hasMore = true; hasMore; ) {
+   *   const { messages, position, missed, ...rest } = await channel.read({ after, sender: 'OrderChanged' })
+   *   if (missed) await loadAllOrders()
+   *   for (const { Body } of messages) await apply(Body)
+   *   after = position
+   *   hasMore = rest.hasMore
+   * }
+   */
+  async read(query: ReadQuery = {}): Promise<History> {
+    return toHistory(await this.#parts.channel.read(query))
   }
 
   /**

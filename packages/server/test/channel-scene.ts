@@ -9,6 +9,7 @@ import { FakeOutlet } from './fake-outlet.ts'
 import { FakeStore } from './fake-store.ts'
 
 export const CHANNEL_LIMITS: ChannelLimits = {
+  historyReadMax: 1000,
   postedBodyBytesMax: 1_048_576,
   depthMax: 64,
   nameLengthMax: 256,

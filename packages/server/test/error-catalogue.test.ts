@@ -129,7 +129,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   message_too_large: () => endCode(`${HANDSHAKE}${'x'.repeat(32_769)}`),
   method_not_allowed: async () => {
     const { url } = await serveChannel({ development: true })
-    return (JSON.parse((await ask(`${url}/api/messages`)).text) as { code: unknown }).code
+    return (JSON.parse((await ask(`${url}/api/messages`, { method: 'PUT' })).text) as { code: unknown }).code
   },
   no_channel:
     'see ../../../test/cli/terrasoft.test.ts: is logged, and does not end the process, where there is no channel and no server',
@@ -138,6 +138,10 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   origin_forbidden: () => problemOf('/msg/negotiate', { Origin: 'http://evil.test' }),
   position_invalid: () => upgradeCode('/msg?position=nonsense'),
   protocol_broken: () => endCode('no\x1e'),
+  query_invalid: async () => {
+    const { url } = await serveChannel({ development: true })
+    return (JSON.parse((await ask(`${url}/api/messages?limit=0`)).text) as { code: unknown }).code
+  },
   reader_stalled: 'see hub-time.test.ts: is closed after 30 s, so that it may come back',
   request_not_json: () => postCode('{'),
   request_pipelined: 'see transport-pipelined.test.ts: is refused where it would stay open',

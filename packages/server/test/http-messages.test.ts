@@ -131,10 +131,10 @@ describe('POST /api/messages', () => {
       status: 415,
       body: { code: 'content_type_unsupported' },
     })
-    for (const method of ['GET', 'PUT', 'DELETE']) {
+    for (const method of ['PUT', 'DELETE', 'PATCH']) {
       const response = await fetch(`${url}/api/messages`, { method })
       expect(response.status).toBe(405)
-      expect(response.headers.get('allow')).toBe('POST')
+      expect(response.headers.get('allow')).toBe('GET, HEAD, POST')
     }
   })
 

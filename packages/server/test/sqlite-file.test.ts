@@ -200,7 +200,7 @@ describe('a file that is not for an SQLite log', () => {
     ],
   ])('is refused and left as it is: %s', async (_, make) => {
     const file = temporaryFile()
-    await make(file)
+    await Promise.resolve(make(file))
     const before = readFileSync(file)
     const store = createSqlite({ file })
     await expect(store.open(new Follower())).rejects.toThrow(TypeError)

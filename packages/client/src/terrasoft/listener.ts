@@ -39,20 +39,24 @@ export function createListener(
   takeOff: () => void,
 ): Listener {
   const { single, target, delay, buffer, priority = 0 } = options ?? {}
-  const timers = new Timers(environment)
+  const delays = createTimers(environment)
+  const buffers = createTimers(environment)
   // Each wraps the one before, in this order: a target is looked at only when a buffered call is made.
   let fire = (args: readonly unknown[]): unknown => Reflect.apply(fn, scope, args)
   if (single) fire = once(fire, takeOff)
   if (target) fire = forTarget(fire, target)
-  if (delay) fire = delayed(fire, delay, timers)
-  if (buffer) fire = buffered(fire, buffer, timers)
+  if (delay) fire = delayed(fire, delay, delays)
+  if (buffer) fire = buffered(fire, buffer, buffers)
   const call = fire
   return {
     fn,
     scope,
     priority,
     fire: options ? (args) => call([...args, options]) : call,
-    cancel: () => timers.cancel(),
+    cancel() {
+      delays.cancel()
+      buffers.cancel()
+    },
   }
 }
 
@@ -79,43 +83,35 @@ function delayed(fire: Fire, delayMs: number, timers: Timers): Fire {
 }
 
 function buffered(fire: Fire, delayMs: number, timers: Timers): Fire {
-  let last: Timer | undefined
   return (args) => {
-    last?.stop()
-    last = timers.add(delayMs, () => fire(args))
+    timers.cancel()
+    timers.add(delayMs, () => fire(args))
   }
 }
 
 /** The calls to come of one handler. */
-class Timers {
-  readonly #environment: Environment
-  readonly #timers = new Set<Timer>()
+interface Timers {
+  add(delayMs: number, run: () => void): void
+  cancel(): void
+}
 
-  constructor(environment: Environment) {
-    this.#environment = environment
-  }
-
-  add(delayMs: number, run: () => void): Timer {
-    const { after, reportError } = this.#environment
-    const running = after(delayMs, () => {
-      this.#timers.delete(timer)
-      try {
-        run()
-      } catch (error) {
-        reportError(error)
-      }
-    })
-    const timer: Timer = {
-      stop: () => {
-        running.stop()
-        this.#timers.delete(timer)
-      },
-    }
-    this.#timers.add(timer)
-    return timer
-  }
-
-  cancel(): void {
-    for (const timer of this.#timers) timer.stop()
+function createTimers({ after, reportError }: Environment): Timers {
+  const timers = new Set<Timer>()
+  return {
+    add(delayMs, run) {
+      const running = after(delayMs, () => {
+        timers.delete(running)
+        try {
+          run()
+        } catch (error) {
+          reportError(error)
+        }
+      })
+      timers.add(running)
+    },
+    cancel() {
+      for (const timer of timers) timer.stop()
+      timers.clear()
+    },
   }
 }

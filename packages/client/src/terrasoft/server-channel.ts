@@ -1,13 +1,12 @@
 import type { LossReason, Message } from '@serverchannel/protocol'
-import type { Channel } from '../channel.ts'
-import type { ChannelError } from '../channel-error.ts'
-import { connect } from '../connect.ts'
+import { ChannelError } from '../channel-error.ts'
+import { type Channel, connect } from '../connect.ts'
 import { createEnvironment, type Environment } from '../environment.ts'
-import { withUser } from '../hub-url.ts'
+import { resolveHubUrl, withUser } from '../hub-url.ts'
 import type { ConnectOptions } from '../options.ts'
-import { EventName, SocketConnectionState } from './constants.ts'
-import type { EventHandler, ListenerOptions } from './listener.ts'
-import { type Destroyable, type ListenerConfigs, Observable } from './observable.ts'
+import { EventName, ServerChannelSender, SocketConnectionState } from './constants.ts'
+import { decodeBody } from './decode-body.ts'
+import { Observable } from './observable.ts'
 
 /** How a `ServerChannel` gets its connection. */
 export interface ServerChannelOptions extends ConnectOptions {
@@ -15,6 +14,8 @@ export interface ServerChannelOptions extends ConnectOptions {
   readonly url?: string | undefined
   /** Who the page's user is, for a server in development mode. Default: whom the server makes out. */
   readonly user?: string | undefined
+  /** Gets the lines that the original writes to the console: connected, `pong`, what the server said. Default `console.log`. */
+  readonly log?: ((line: string) => void) | undefined
 }
 
 /** What the handlers of `ServerChannel`'s own events get. */
@@ -29,7 +30,21 @@ export interface ServerChannelEvents {
   /** The connection is gone. `reconnects`: it is being made again. */
   closed: [channel: ServerChannel, end: { readonly error?: ChannelError; readonly reconnects: boolean }]
   error: [channel: ServerChannel, error: ChannelError]
+  /** A message of the sender `BroadcastMsg` came, which is no `message`: its body, decoded where it is JSON text. */
+  BroadcastMsg: [channel: ServerChannel, body: unknown]
+  /** The same of the sender `PTPMsg`. */
+  PTPMsg: [channel: ServerChannel, body: unknown]
 }
+
+/** A message as a page sends it. */
+export interface MessageObject {
+  Id?: string
+  Header: { Sender: string; BodyTypeName?: string; ChannelType?: string }
+  Body?: unknown
+}
+
+/** What is sent while there is no connection waits so long for one. */
+const SEND_WAIT_MS_MAX = 10_000
 
 /**
  * `Terrasoft.ServerChannel`: the page's channel under Creatio's names. Connects when the first handler is added, or by
@@ -38,19 +53,31 @@ export interface ServerChannelEvents {
  * @example
  * Terrasoft.ServerChannel.on(Terrasoft.EventName.ON_MESSAGE, this.onServerMessageReceived, this)
  */
-export class ServerChannel {
+export class ServerChannel extends Observable<ServerChannelEvents> {
   readonly #options: ServerChannelOptions | undefined
   readonly #environment: Environment
-  readonly #observable: Observable
+  readonly #log: (line: string) => void
   #user: string | undefined
   #channel: Channel | undefined
   #listening = new AbortController()
+  /** Ceiling of the first wait before an attempt to reconnect, in milliseconds; counts from the next `init()` that connects. */
+  reconnectTimeout: number
+  /** After so many failed attempts in a row it closes for good. Default: never. */
+  maxReconnectCount: number = Infinity
+  /** Attempts to reconnect since it was last open. */
+  reconnectCount: number = 0
 
   constructor(source: Channel | ServerChannelOptions) {
-    this.#options = isChannel(source) ? undefined : source
-    this.#environment = createEnvironment(this.#options?.environment)
-    this.#observable = new Observable(this, this.#environment)
-    this.#user = this.#options?.user
+    const options = isChannel(source) ? undefined : source
+    const environment = createEnvironment(options?.environment)
+    super(environment, () => {
+      if (!this.#channel) this.init()
+    })
+    this.#options = options
+    this.#environment = environment
+    this.#log = options?.log ?? ((line) => console.log(line))
+    this.#user = options?.user
+    this.reconnectTimeout = options?.reconnectDelayMs ?? 300
     if (isChannel(source)) this.#use(source)
   }
 
@@ -58,7 +85,7 @@ export class ServerChannel {
     return this.#channel?.state === 'open'
   }
 
-  /** One of `Terrasoft.SocketConnectionState`. While it reconnects, that is `CONNECTING`. */
+  /** One of `Terrasoft.SocketConnectionState`: `CONNECTING` while it reconnects, and never `CLOSING`, which takes no time here. */
   getConnectionState(): 0 | 1 | 3 | 4 {
     switch (this.#channel?.state) {
       case undefined:
@@ -95,69 +122,52 @@ export class ServerChannel {
     await this.#channel?.close()
   }
 
+  /** Asks the server whether it is there: `pong` in the console, or what is wrong. */
+  ping(): void {
+    if (!this.#channel || !this.isOpened) {
+      this.#log('No pong: there is no connection.')
+      return
+    }
+    this.#channel.invoke('Ping').then(
+      () => this.#log('pong'),
+      (error: unknown) => this.#log(`No pong: ${String(error)}`),
+    )
+  }
+
   /**
-   * Adds a handler. It is called with its scope as `this`, default this object, and the event's arguments. The same
-   * function with the same scope is added once. Returns something only with `destroyable`.
+   * Sends a message, for whom the server's policy says; while there is no connection it waits for one, for ten seconds at
+   * most. What fails fires `error`; who awaits it gets the rejection besides.
    *
-   * @throws TypeError where there is no such function.
+   * @example
+   * const message = Terrasoft.ServerChannel.createMessageObject()
+   * message.Header.Sender = Terrasoft.ServerChannelSender.PTP_MESSAGE
+   * message.Body = { draft: 7 }
+   * Terrasoft.ServerChannel.postMessage(message)
    */
-  on<Name extends keyof ServerChannelEvents>(
-    event: Name,
-    fn: (...args: [...ServerChannelEvents[Name], options: ListenerOptions]) => unknown,
-    scope?: object | null,
-    options?: ListenerOptions,
-  ): Destroyable | undefined
-  on(
-    event: string,
-    fn: EventHandler | string,
-    scope?: object | null,
-    options?: ListenerOptions,
-  ): Destroyable | undefined
-  on(events: ListenerConfigs): Destroyable | undefined
-  on(
-    event: string | ListenerConfigs,
-    fn?: EventHandler | string,
-    scope?: object | null,
-    options?: ListenerOptions,
-  ): Destroyable | undefined {
-    return this.#add(event, fn, scope, options)
+  postMessage(message: MessageObject): Promise<void> {
+    return this.#send('SendMessage', message)
   }
 
-  /** Takes a handler off: the same function and the same scope as it was added with. */
-  un(event: string, fn: EventHandler | string, scope?: object | null): void
-  un(events: ListenerConfigs): void
-  un(event: string | ListenerConfigs, fn?: EventHandler | string, scope?: object | null): void {
-    this.#observable.remove(event, fn, scope)
+  /** As {@link ServerChannel.postMessage}, with the message as JSON text. */
+  postRawMessage(text: string): Promise<void> {
+    return this.#send('SendRawMessage', text)
   }
 
-  /** Another name of {@link ServerChannel.on}. */
-  readonly addListener: ServerChannel['on'] = (...args: Parameters<Observable['add']>) => this.#add(...args)
-
-  /** Another name of {@link ServerChannel.un}. */
-  readonly removeListener: ServerChannel['un'] = (...args: Parameters<Observable['remove']>) =>
-    this.#observable.remove(...args)
-
-  /** Calls an event's handlers with these arguments. Returns false where one of them did, which stops those after it. */
-  fireEvent(event: string, ...args: readonly unknown[]): boolean {
-    return this.#observable.fire(event, args)
+  /** Sends an object to everybody, where the server's policy allows that; pages get it by the event `BroadcastMsg`. */
+  broadcastMessage(body: unknown): Promise<void> {
+    return this.#send('SendMessage', this.getBroadcastMessage(body))
   }
 
-  hasListener(event: string): boolean {
-    return this.#observable.has(event)
-  }
-
-  /** Takes off every handler and drops the calls that are still to come. */
-  clearListeners(): void {
-    this.#observable.clear()
-  }
-
-  /** Fires nothing until `resumeEvents()`. Events are dropped, or kept for then where `queue` is true, up to 10,000. */
-  suspendEvents(queue?: boolean): void {
-    this.#observable.suspend(queue)
-  }
-
-  resumeEvents(): void {
-    this.#observable.resume()
+  /**
+   * The message that `broadcastMessage` sends.
+   *
+   * @deprecated as in the original: use `broadcastMessage`.
+   */
+  getBroadcastMessage(body: unknown): Required<MessageObject> {
+    const message = this.createMessageObject()
+    message.Header = { Sender: ServerChannelSender.BROADCAST_MESSAGE, BodyTypeName: 'System.String' }
+    message.Body = JSON.stringify(body)
+    return message
   }
 
   /** The message id that a message was posted with. */
@@ -166,39 +176,63 @@ export class ServerChannel {
   }
 
   /** An empty message with an id of its own. */
-  createMessageObject(): { Id: string; Header: { Sender: string; BodyTypeName: string }; Body: unknown } {
+  createMessageObject(): Required<MessageObject> {
     return { Id: createId(this.#environment.random), Header: { Sender: '', BodyTypeName: '' }, Body: null }
   }
 
-  #add(...args: Parameters<Observable['add']>): Destroyable | undefined {
-    const added = this.#observable.add(...args)
-    if (!this.#channel) this.init()
-    return added
+  #send(method: string, message: unknown): Promise<void> {
+    const sending = this.#sendOnceOpen(method, message)
+    // Most callers don't look at what it returns, and are still to hear of it.
+    sending.catch((error: unknown) => {
+      const reason = error instanceof Error ? error : new Error(String(error))
+      if (!this.hasListener('error')) this.#log(`A message was not sent: ${reason.message}`)
+      this.fireEvent('error', this, reason)
+    })
+    return sending
   }
 
-  #connect(options: ServerChannelOptions): void {
+  async #sendOnceOpen(method: string, message: unknown): Promise<void> {
+    if (!this.#channel) this.init()
+    const channel = this.#channel
+    if (channel && channel.state !== 'open') await this.#untilOpen(channel)
+    await channel?.invoke(method, [message])
+  }
+
+  async #untilOpen(channel: Channel): Promise<void> {
+    const waiting = new AbortController()
+    const timer = this.#environment.after(SEND_WAIT_MS_MAX, () =>
+      waiting.abort(new ChannelError('connection_failed', `No connection for ${SEND_WAIT_MS_MAX} ms.`)),
+    )
+    try {
+      await channel.ready({ signal: waiting.signal })
+    } finally {
+      timer.stop()
+    }
+  }
+
+  #connect({ url = '/msg', ...options }: ServerChannelOptions): void {
     const left = this.#channel
     this.#listening.abort()
-    const { url = '/msg', ...rest } = options
     const position = left?.position ?? options.position
-    this.#use(connect(withUser(url, this.#user), { ...rest, position }))
+    const connecting = { ...options, position, reconnectDelayMs: this.reconnectTimeout }
+    this.#use(connect(withUser(url, this.#user), connecting))
     void left?.close()
   }
 
   #use(channel: Channel): void {
     this.#channel = channel
+    this.reconnectCount = 0
     this.#listening = new AbortController()
     const { signal } = this.#listening
-    const fire = <Name extends keyof ServerChannelEvents>(event: Name, detail: ServerChannelEvents[Name][1]): void => {
-      this.fireEvent(event, this, detail)
-    }
-    channel.onMessage((message) => fire(EventName.ON_MESSAGE, message), { signal })
+    channel.onMessage((message) => this.#route(message), { signal })
     channel.onStateChange(
       (state, { previous, recovered, reason, error }) => {
         if (state === 'open') {
-          fire('opened', { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) })
+          this.reconnectCount = 0
+          this.#log(`SignalR hub connected${this.#place()}`)
+          this.#fire('opened', { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) })
         } else if (previous === 'open' || state === 'closed') {
-          fire('closed', { ...(error ? { error } : {}), reconnects: state !== 'closed' })
+          this.#fire('closed', { ...(error ? { error } : {}), reconnects: state !== 'closed' })
         }
       },
       { signal },
@@ -206,18 +240,47 @@ export class ServerChannel {
     channel.onGap(
       ({ reason }) => {
         // Before the connection is open, its `opened` says it.
-        if (channel.state === 'open') fire('opened', { recovered: false, reason })
+        if (channel.state === 'open') this.#fire('opened', { recovered: false, reason })
       },
       { signal },
     )
-    channel.onError(
-      (error) => {
-        // An end that nobody listens for is not kept quiet.
-        if (channel.state === 'closed' && !this.hasListener('error')) this.#environment.reportError(error)
-        fire('error', error)
-      },
-      { signal },
-    )
+    channel.onError((error) => this.#fail(channel, error), { signal })
+  }
+
+  #fail(channel: Channel, error: ChannelError): void {
+    // An end that nobody listens for is not kept quiet.
+    if (channel.state === 'closed' && !this.hasListener('error')) this.#environment.reportError(error)
+    this.#fire('error', error)
+    if (channel.state === 'open' || channel.state === 'closed') return
+    this.reconnectCount++
+    if (this.reconnectCount <= this.maxReconnectCount) return
+    this.#log(`No connection after ${this.maxReconnectCount} attempts. Reload page.`)
+    void this.close()
+  }
+
+  /** Source: PARITY 2.1, "Routing". */
+  #route(message: Message): void {
+    const { Sender } = message.Header
+    switch (Sender) {
+      case ServerChannelSender.BROADCAST_MESSAGE:
+      case ServerChannelSender.PTP_MESSAGE:
+        this.#fire(Sender, decodeBody(message.Body))
+        return
+      case ServerChannelSender.COMMAND_SERVICE:
+        this.#log(`Server said: ${String(message.Body)}`)
+        break
+      default:
+    }
+    this.#fire(EventName.ON_MESSAGE, message)
+  }
+
+  #fire<Name extends keyof ServerChannelEvents>(event: Name, detail: ServerChannelEvents[Name][1]): void {
+    this.fireEvent(event, this, detail)
+  }
+
+  /** Without the query, in which there may be a token. */
+  #place(): string {
+    return this.#options ? ` for url: ${resolveHubUrl(this.#options.url ?? '/msg').href.replace(/\?.*/, '')}` : ''
   }
 }
 

@@ -40,6 +40,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   origin_forbidden: { status: 403, retry: false, title: 'Pages of this origin may not use the channel.' },
   position_invalid: { status: 400, retry: false, title: 'The position is not one.' },
   protocol_broken: { status: 0, retry: true, title: 'The client broke the protocol.' },
+  query_invalid: { status: 400, retry: false, title: 'The query is not one.' },
   reader_stalled: { status: 0, retry: true, title: 'The client did not read for too long.' },
   request_not_json: { status: 400, retry: false, title: 'The request is not JSON.' },
   request_pipelined: {
@@ -88,6 +89,7 @@ export type ErrorCode =
   | 'origin_forbidden'
   | 'position_invalid'
   | 'protocol_broken'
+  | 'query_invalid'
   | 'reader_stalled'
   | 'request_not_json'
   | 'request_pipelined'

@@ -5,6 +5,8 @@ import { ChannelError } from './channel-error.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { Draft, Entry } from './entry.ts'
+import { type HistoryEntries, readHistory } from './history.ts'
+import { parseQuery, type ReadQuery } from './history-query.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
 import { Intervals } from './intervals.ts'
 import { Pump } from './pump.ts'
@@ -30,6 +32,7 @@ export interface ChannelLimits extends IntakeLimits, TailLimits {
   readonly highWaterMarkBytes: number
   readonly chunkBytesMax: number
   readonly sliceConnections: number
+  readonly historyReadMax: number
 }
 
 export interface ChannelParts {
@@ -151,6 +154,13 @@ export class Channel implements LogFollower {
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
     const appended = await this.#append(drafts)
     return drafts.map((draft, index) => this.#receipt(draft, appended, appended.offsets[index] ?? 0))
+  }
+
+  /** What the log has after a position, a part at a time. @throws ChannelError */
+  async read(query: ReadQuery): Promise<HistoryEntries> {
+    const parsed = parseQuery(query, this.#limits)
+    if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; nothing can be read.')
+    return await readHistory(this.#store, parsed, this.#clock.now())
   }
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { ChannelError } from '../channel/channel-error.ts'
+import { addHistory } from './history.ts'
 import { addListen } from './listen.ts'
 import { addPost } from './post.ts'
 import { addServe } from './serve.ts'
@@ -18,6 +19,7 @@ const program = new Command('serverchannel')
 addServe(program)
 addPost(program)
 addListen(program)
+addHistory(program)
 addToken(program)
 
 try {

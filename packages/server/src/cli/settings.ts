@@ -32,8 +32,23 @@ const own: readonly Setting[] = [
     default: '127.0.0.1',
     doc: 'address to listen on; others than this machine need authentication',
   },
-  { name: 'store', kind: 'text', default: 'memory:', doc: 'where the log is kept: memory:' },
+  {
+    name: 'store',
+    kind: 'text',
+    default: 'sqlite:./serverchannel.db',
+    doc: 'where the log is kept: sqlite:FILE, memory:',
+  },
+  {
+    name: 'durability',
+    kind: 'text',
+    doc: 'how safe an acknowledged message is in an SQLite file: logged (its default) or synced',
+  },
   { name: 'path', kind: 'text', default: '/msg', doc: 'path of the hub' },
+  {
+    name: 'rawPath',
+    kind: 'text',
+    doc: "path of the channel as plain WebSockets, as Creatio's .NET Framework edition has it; none when not given",
+  },
   { name: 'apiPath', kind: 'text', default: '/api/messages', doc: 'path of the web service that posts' },
   { name: 'apiKeys', kind: 'list', doc: 'keys that may post over HTTP, 16 characters or more each' },
   {

@@ -5,9 +5,15 @@ import { createRequire } from 'node:module'
 import { ChannelError } from '../channel/channel-error.ts'
 import { send } from '../transports/answer.ts'
 
-/** Serves the page's script for `<script src="/msg/serverchannel.js">`. Public, so pages of any allowed site may load it. */
+/** Serves one of the page's scripts, as for `<script src="/msg/serverchannel.js">`. Public, so pages of any allowed site may load it. */
 export class ClientScript {
+  readonly #file: string
   #script: { readonly body: Buffer; readonly etag: string } | undefined
+
+  /** @param file of the client's package */
+  constructor(file: 'serverchannel.js' | 'serverchannel-creatio.js') {
+    this.#file = file
+  }
 
   answer(request: IncomingMessage, response: ServerResponse): void {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -27,7 +33,7 @@ export class ClientScript {
   /** Read when it is first asked for: most servers with a build of their own never need it. */
   #load(): { readonly body: Buffer; readonly etag: string } {
     if (!this.#script) {
-      const body = readFileSync(createRequire(import.meta.url).resolve('@serverchannel/client/serverchannel.js'))
+      const body = readFileSync(createRequire(import.meta.url).resolve(`@serverchannel/client/${this.#file}`))
       this.#script = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
     }
     return this.#script

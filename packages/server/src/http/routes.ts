@@ -8,7 +8,9 @@ import { ChannelError } from '../channel/channel-error.ts'
 import type { Limits } from '../options.ts'
 import { send, sendJson, sendProblem, toChannelError } from '../transports/answer.ts'
 import type { Endpoint } from '../transports/endpoint.ts'
+import type { ApplicationInfo } from './application-info.ts'
 import { ClientScript } from './client-script.ts'
+import { sendHistory } from './history.ts'
 import { postMessages } from './messages.ts'
 
 export interface RoutesParts {
@@ -19,6 +21,8 @@ export interface RoutesParts {
   readonly logger: Logger
   /** Begins with a slash and ends without one. */
   readonly apiPath: string
+  /** Where Creatio's clients ask for their channel; left out where they don't. */
+  readonly applicationInfo?: ApplicationInfo | undefined
   /** Whether the token may post; left out where nobody may post over HTTP. */
   readonly mayPost: ((token: string | undefined) => boolean) | undefined
 }
@@ -37,10 +41,14 @@ interface Asked {
   readonly query: URLSearchParams
 }
 
+const MESSAGES_ALLOW = 'GET, HEAD, POST'
+
 /** Which requests are the channel's, and who answers each. */
 export class Routes {
   readonly #parts: RoutesParts
-  readonly #script = new ClientScript()
+  readonly #script = new ClientScript('serverchannel.js')
+  /** With Creatio's sandbox, bridges and SDK besides. */
+  readonly #creatioScript = new ClientScript('serverchannel-creatio.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -48,7 +56,7 @@ export class Routes {
 
   /** Answers the request if it is the channel's or a hub's. @returns false, and the request untouched, where it is not */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { endpoints, apiPath, mayPost } = this.#parts
+    const { endpoints, apiPath, mayPost, applicationInfo } = this.#parts
     const { path, query } = parseUrl(request)
     const endpoint = endpoints.at(path)
     if (endpoint) {
@@ -56,7 +64,11 @@ export class Routes {
       return true
     }
     if (path === apiPath && mayPost) {
-      void this.#answer(request, response, () => this.#post(request, response, query, mayPost))
+      void this.#answer(request, response, () => this.#serveMessages(request, response, query, mayPost), MESSAGES_ALLOW)
+      return true
+    }
+    if (applicationInfo?.handles(path)) {
+      void this.#answer(request, response, () => applicationInfo.answer(path, request, response))
       return true
     }
     const slash = path.lastIndexOf('/')
@@ -107,29 +119,43 @@ export class Routes {
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#script.answer(request, response))
         return true
+      case 'serverchannel-creatio.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#creatioScript.answer(request, response))
+        return true
       default:
         return false
     }
   }
 
-  async #post(
+  async #serveMessages(
     request: IncomingMessage,
     response: ServerResponse,
     query: URLSearchParams,
     mayPost: (token: string | undefined) => boolean,
   ): Promise<void> {
-    requireAccess(request, this.#parts.access)
-    if (request.method !== 'POST') throw new ChannelError('method_not_allowed', 'Messages are posted with POST.')
+    const { access, limits, channel } = this.#parts
+    requireAccess(request, access)
+    const isReading = request.method === 'GET' || request.method === 'HEAD'
+    if (!isReading && request.method !== 'POST') {
+      throw new ChannelError('method_not_allowed', 'Messages are posted with POST and read with GET.')
+    }
     if (!mayPost(bearerToken(request, query))) {
       throw new ChannelError(
         'key_rejected',
-        "Posting needs 'Authorization: Bearer KEY' with a key that this server knows.",
+        `${isReading ? 'Reading' : 'Posting'} needs 'Authorization: Bearer KEY' with a key that this server knows.`,
       )
     }
-    await postMessages(request, response, this.#parts.limits, (posts) => this.#parts.channel.post(posts))
+    if (isReading) await sendHistory(response, query, (asked) => channel.read(asked))
+    else await postMessages(request, response, limits, (posts) => channel.post(posts))
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, run: () => void | Promise<void>): Promise<void> {
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    run: () => void | Promise<void>,
+    allow = 'POST',
+  ): Promise<void> {
     try {
       await run()
     } catch (error) {
@@ -139,9 +165,9 @@ export class Routes {
       if (known.code === 'internal' || known.code === 'store_failed') {
         this.#parts.logger.error({ err: known.cause ?? known }, known.message)
       }
-      const allow = known.code === 'method_not_allowed' ? { Allow: 'POST' } : undefined
+      const allowed = known.code === 'method_not_allowed' ? { Allow: allow } : undefined
       const challenge = known.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : undefined
-      sendProblem(response, known, { ...allow, ...challenge })
+      sendProblem(response, known, { ...allowed, ...challenge })
     }
   }
 }

@@ -99,7 +99,8 @@ function create(database: Database): void {
       file_identity TEXT NOT NULL DEFAULT '',
       durability TEXT NOT NULL DEFAULT '',
       is_closed INTEGER NOT NULL DEFAULT 1,
-      probes INTEGER NOT NULL DEFAULT 0
+      -- Written to see whether as much as that can be written.
+      probe BLOB
     ) STRICT;
     CREATE TABLE entries (
       offset INTEGER PRIMARY KEY,

@@ -47,6 +47,7 @@ export class SqliteLink {
     if (this.#end !== undefined) return Promise.resolve({ type: 'failed', reason: this.#end })
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       this.#worker.postMessage(request)
     })
   }

@@ -36,10 +36,12 @@ export class SqliteLog {
   readonly #read: Statement
   readonly #remove: Statement
   readonly #noteRemoved: Statement
+  readonly #fillProbe: Statement
   #head: number
   #headBytes: number
   #removed: Trimmed
   #writtenBytes = 0
+  #isShrinking = false
 
   /** @throws FileRefused; FileDamaged where what it holds is not what was written */
   static async open(options: SqliteLogOptions): Promise<SqliteLog> {
@@ -87,6 +89,7 @@ export class SqliteLog {
       'SELECT offset, text, checksum FROM entries WHERE offset > ? AND offset <= ? ORDER BY offset',
     )
     this.#remove = database.prepare('DELETE FROM entries WHERE offset <= ?')
+    this.#fillProbe = database.prepare('UPDATE log SET probe = zeroblob(?)')
     this.#noteRemoved = database.prepare('UPDATE log SET removed_to = ?, removed_bytes = ?')
   }
 
@@ -147,17 +150,17 @@ export class SqliteLog {
       const removed = this.#transact(() => this.#removeSome())
       return removed !== undefined
     }
-    const free = pragma(this.#database, 'freelist_count')
-    if (free < FREE_PAGES_MIN || free < pragma(this.#database, 'page_count') / 4) return false
-    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
-    this.#writtenBytes += VACUUM_PAGES * COMMIT_OVERHEAD_BYTES
-    return true
+    return this.#shrink()
   }
 
-  /** Writes to the disk and syncs. Throws where that does not work. */
-  probe(): void {
+  /** Writes so many bytes to the disk, syncs, and takes them back. Throws where that does not work. */
+  probe(bytes: number): void {
     this.#transact(() => {
-      this.#database.exec('UPDATE log SET probes = probes + 1')
+      this.#fillProbe.run(bytes)
+      return undefined
+    })
+    this.#transact(() => {
+      this.#database.exec('UPDATE log SET probe = NULL')
       return undefined
     })
     this.#checkpoint('PASSIVE')
@@ -246,6 +249,20 @@ export class SqliteLog {
     const row = this.#place.get(offset) as { readonly bytes_to: number } | undefined
     if (!row) throw new FileDamaged(`Entry ${offset} is missing.`)
     return row.bytes_to
+  }
+
+  /** Gives back pages that are free, where they are many. @returns whether there was something to do */
+  #shrink(): boolean {
+    const free = pragma(this.#database, 'freelist_count')
+    if (free >= FREE_PAGES_MIN && free >= pragma(this.#database, 'page_count') / 4) {
+      this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+      this.#isShrinking = true
+      return true
+    }
+    // It is the write-ahead log that says how long the file is, until the file takes it over.
+    if (this.#isShrinking) this.#checkpoint('PASSIVE')
+    this.#isShrinking = false
+    return false
   }
 
   #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {

@@ -47,7 +47,8 @@ export type Request =
 export type Answer =
   | { readonly type: 'appended'; readonly offsets: readonly number[]; readonly trimmedTo: number }
   | { readonly type: 'read'; readonly rows: readonly KeptRow[]; readonly trimmedTo: number }
-  | { readonly type: 'trimmed'; readonly trimmedTo: number }
+  /** `isAll`: there is no more to let go of. */
+  | { readonly type: 'trimmed'; readonly trimmedTo: number; readonly isAll: boolean }
   | { readonly type: 'works' }
   | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly reason: string }

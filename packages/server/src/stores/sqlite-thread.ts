@@ -1,7 +1,9 @@
 import { failureOf } from './sqlite-database.ts'
 import { FileDamaged, FileRefused, putAside, reasonOf } from './sqlite-file.ts'
 import { SqliteLog } from './sqlite-log.ts'
-import type { Answer, FromThread, Request, ThreadOptions } from './sqlite-messages.ts'
+import type { Answer, FromThread, Request, Row, ThreadOptions } from './sqlite-messages.ts'
+
+const PROBE_BYTES_MAX = 1_048_576
 
 /** Answers the requests of the store, one after the other, and does what can wait when there are none. */
 export class SqliteThread {
@@ -10,6 +12,8 @@ export class SqliteThread {
   #log: SqliteLog | undefined
   #trouble: string | undefined
   #isResting = true
+  /** What could not be written last: less than that proves nothing where a disk is full. */
+  #probeBytes = 0
   /** What was posted before is too old, by the last request that said so. */
   #oldest = Number.NEGATIVE_INFINITY
 
@@ -49,6 +53,7 @@ export class SqliteThread {
       // What was written is proof enough.
       if (request.type === 'append' || request.type === 'probe') this.#setTrouble(undefined)
     } catch (error) {
+      if (request.type === 'append') this.#probeBytes = Math.min(sizeOf(request.rows), PROBE_BYTES_MAX)
       this.#fail(error, request.type === 'append' || request.type === 'probe')
       this.#answer({ type: 'failed', reason: reasonOf(error) })
     }
@@ -67,12 +72,13 @@ export class SqliteThread {
         const rows = log.read(request.after, request.countMax, request.bytesMax)
         return { type: 'read', rows, trimmedTo: log.trimmedTo }
       }
-      case 'trim':
+      case 'trim': {
         this.#oldest = request.oldest
-        log.trim(request.oldest)
-        return { type: 'trimmed', trimmedTo: log.trimmedTo }
+        const isAll = log.trim(request.oldest)
+        return { type: 'trimmed', trimmedTo: log.trimmedTo, isAll }
+      }
       case 'probe':
-        log.probe()
+        log.probe(this.#probeBytes)
         return { type: 'works' }
       case 'close':
         this.#log = undefined
@@ -123,4 +129,10 @@ export class SqliteThread {
 
 function isDamage(error: unknown): boolean {
   return error instanceof FileDamaged || failureOf(error) === 'damaged'
+}
+
+function sizeOf(rows: readonly Row[]): number {
+  let bytes = 0
+  for (const { text } of rows) bytes += text.length
+  return bytes
 }

@@ -207,8 +207,12 @@ export class SqliteStore implements Store {
   async #trim(): Promise<void> {
     const oldest = this.#tooOld()
     this.#oldest = oldest
-    const answer = await this.#ask({ type: 'trim', oldest })
-    if (answer.type === 'trimmed') this.#noteTrimmed(answer.trimmedTo)
+    for (let isAll = false; !isAll; ) {
+      const answer = await this.#ask({ type: 'trim', oldest })
+      if (answer.type !== 'trimmed') return
+      this.#noteTrimmed(answer.trimmedTo)
+      isAll = answer.isAll
+    }
   }
 
   #noteTrimmed(trimmedTo: number): void {

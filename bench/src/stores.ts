@@ -1,0 +1,27 @@
+// The stores' table by itself, since it posts in process and needs no load driver: `node bench/dist/stores.js [--quick] [--json]`.
+import { parseArgs } from 'node:util'
+import { describeMachine } from './machine.ts'
+import { measureStores, storeContenders, storesMarkdown } from './stores-table.ts'
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, stores: { type: 'string' } },
+})
+const asked = values.stores?.split(',')
+const contenders = storeContenders.filter(({ name }) => asked?.includes(name) ?? true)
+if (contenders.length === 0) throw new Error(`--stores: of ${storeContenders.map(({ name }) => name).join(', ')}.`)
+const machine = describeMachine()
+const plan = values.quick ? { rounds: 1, seconds: 1 } : { rounds: 3, seconds: 3 }
+const rows = await measureStores(contenders, plan, (text) => void process.stderr.write(text))
+const { cpu, cores, node, loadBefore } = machine
+console.log(
+  values.json
+    ? JSON.stringify({
+        machine,
+        plan,
+        rows: rows.map(({ rounds, ...row }) => ({
+          ...row,
+          rounds: rounds.map(({ rates, ...round }) => ({ rates: Object.fromEntries(rates), ...round })),
+        })),
+      })
+    : `${cores} × ${cpu}, Node ${node}, load before ${loadBefore}\n\n${storesMarkdown(rows)}`,
+)

@@ -72,7 +72,10 @@ describe('imports', () => {
   })
 
   it.each([
-    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/]],
+    [
+      'stores',
+      [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/, /^ioredis$/, /^@nats-io\/(?:jetstream|transport-node)$/],
+    ],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],

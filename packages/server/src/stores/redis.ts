@@ -137,8 +137,9 @@ export class RedisStore implements Store {
     await this.#queue.close()
     const { commands, reader, signals } = this.#links ?? {}
     const end = performance.now() + CLOSE_MS_MAX
+    const isBehind = (): boolean => reader !== undefined && reader.delivered < this.#head && commands?.isReady === true
     // What was acknowledged is told before the end, where it can be.
-    while (reader && this.#follower && commands?.isReady && reader.delivered < this.#head && performance.now() < end) {
+    while (this.#follower !== undefined && isBehind() && performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     this.#follower = undefined

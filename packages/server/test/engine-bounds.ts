@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { HistoryBounds } from '../src/stores/open-store.ts'
+import type { HistoryBounds } from '../src/stores/history-bounds.ts'
 
 /** Of every engine's store, besides those of history. */
 export const ENGINE_BOUNDS: Pick<HistoryBounds, 'storeWaitingBytesMax' | 'durability' | 'onWarning'> = {

@@ -1,7 +1,7 @@
 import { hasNats } from '../../../test/support/nats-process.ts'
+import type { HistoryBounds } from '../src/stores/history-bounds.ts'
 import { NatsStore } from '../src/stores/nats.ts'
 import { parseNatsAddress } from '../src/stores/nats-address.ts'
-import type { HistoryBounds } from '../src/stores/open-store.ts'
 import { ENGINE_BOUNDS } from './engine-bounds.ts'
 import { type StoreBounds, UNBOUNDED } from './store-contract.ts'
 

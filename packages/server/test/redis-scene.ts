@@ -1,5 +1,5 @@
 import { hasRedis } from '../../../test/support/redis-process.ts'
-import type { HistoryBounds } from '../src/stores/open-store.ts'
+import type { HistoryBounds } from '../src/stores/history-bounds.ts'
 import { RedisStore } from '../src/stores/redis.ts'
 import { parseRedisAddress } from '../src/stores/redis-address.ts'
 import { ENGINE_BOUNDS } from './engine-bounds.ts'

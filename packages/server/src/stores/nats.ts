@@ -1,22 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream'
 import { ChannelError } from '../channel/channel-error.ts'
 import { type Draft, type Entry, toEntry } from '../channel/entry.ts'
 import type { Appended, Durability, LogFollower, LogState, Store, StoreRead } from '../channel/store.ts'
 import { APPEND_LIMITS, AppendQueue, EngineAway } from './append-queue.ts'
+import type { HistoryBounds } from './history-bounds.ts'
 import type { NatsAddress } from './nats-address.ts'
-import { NatsLink, type StreamFound } from './nats-link.ts'
-import { NatsLog } from './nats-log.ts'
-import { decodeEntries, decodeHead, encodePiece, type PieceHead } from './nats-message.ts'
-import type { HistoryBounds } from './open-store.ts'
+import { NatsLink } from './nats-link.ts'
+import { decodeEntries, decodeHead, encodePiece } from './nats-message.ts'
+import { NatsReader } from './nats-reader.ts'
 
 const OPEN_MS_MAX = 10_000
 const OPEN_AGAIN_MS = 100
 const CHECK_MS = 1000
-/** Messages that do not come for so long, though they are there, do not come from this consumer. */
-const SILENCE_MS_MAX = 5000
-const CATCH_UP_MS_MAX = 3000
-const FOLLOW_AGAIN_MS = 100
 const TROUBLE_MS = 5000
 const TRIES_MAX = 50
 const READS_AT_ONCE = 16
@@ -37,20 +32,7 @@ export class NatsStore implements Store {
   readonly #node = randomBytes(9).toString('base64url')
   readonly #queue: AppendQueue
   #link: NatsLink | undefined
-  #log: NatsLog
-  #created = ''
-  #found: StreamFound | undefined
-  #follower: LogFollower | undefined
-  /** What the follower was told last. */
-  #told = { epoch: '', head: 0 }
-  /** The connection was lost: what the stream's last message is has to be looked at. */
-  #isUnsure = false
-  /** Not while the log is read anew: the follower is told first where it goes on. */
-  #isFollowing = false
-  #turn = 0
-  #messages: ConsumerMessages | undefined
-  #onProgress: (() => void) | undefined
-  #settling: Promise<void> | undefined
+  #reader: NatsReader | undefined
   /** The piece that is written now: its number, the offsets by where it may begin, and where it does begin. */
   #piece:
     | { number: number; writer: string; attempts: Map<number, readonly number[]>; first: number | undefined }
@@ -58,7 +40,6 @@ export class NatsStore implements Store {
   #trouble: { readonly text: string; readonly sinceMs: number } | undefined
   #timer: NodeJS.Timeout | undefined
   #isChecking = false
-  #silentSinceMs: number | undefined
   /** What was not kept any more at the last look is dropped at this one: nodes that read along are no further back. */
   #dropBefore = 0
   #isOpen = false
@@ -67,7 +48,6 @@ export class NatsStore implements Store {
   constructor(address: NatsAddress, bounds: HistoryBounds) {
     this.#address = address
     this.#bounds = bounds
-    this.#log = new NatsLog(bounds)
     this.#queue = new AppendQueue({
       engine: 'NATS',
       write: (drafts, number) => this.#write(drafts, number),
@@ -76,7 +56,7 @@ export class NatsStore implements Store {
   }
 
   get durability(): Durability {
-    const { replicas = this.#address.replicas, storage = this.#address.storage } = this.#found ?? {}
+    const { replicas = this.#address.replicas, storage = this.#address.storage } = this.#reader?.found ?? {}
     if (replicas > 1) return 'replicated'
     if (storage === 'memory') return 'memory'
     return this.#address.isSynced ? 'synced' : 'logged'
@@ -90,34 +70,43 @@ export class NatsStore implements Store {
   }
 
   async open(follower: LogFollower): Promise<LogState> {
-    this.#link = await this.#connect()
+    const link = await this.#connect()
+    const reader = new NatsReader({
+      link,
+      bounds: this.#bounds,
+      isSynced: this.#address.isSynced,
+      onPiece: (head) => {
+        if (this.#piece?.writer === head.writer) this.#piece.first = head.first
+      },
+    })
+    this.#link = link
+    this.#reader = reader
     try {
-      await this.#settle()
-      await this.#link.listen((text) => this.#hear(text))
+      await reader.settle()
+      await link.listen((text) => this.#hear(follower, text))
       this.#requireDurability()
     } catch (cause) {
-      await this.#link.close()
+      reader.close()
+      await link.close()
       if (cause instanceof ChannelError) throw cause
       throw new ChannelError('store_failed', `NATS can't be used for the log: ${reason(cause)}`, { cause })
     }
     this.#isOpen = true
     this.#timer = setInterval(() => void this.#check(), CHECK_MS)
     this.#timer.unref()
-    this.#follower = follower
-    const state = this.#log.state()
-    this.#told = { epoch: state.epoch, head: state.head }
-    return state
+    return reader.tell(follower)
   }
 
   async append(drafts: readonly Draft[]): Promise<Appended> {
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The NATS store is closed; the message was not posted.')
-    if (drafts.length === 0) return this.#appended([])
+    if (drafts.length === 0) return this.#appended(this.#openReader(), [])
     return await this.#queue.append(drafts)
   }
 
   async read(after: number, countMax: number, bytesMax: number): Promise<StoreRead> {
     const link = this.#openLink()
-    const places = this.#log.find(after, countMax, bytesMax)
+    const reader = this.#openReader()
+    const places = reader.log.find(after, countMax, bytesMax)
     if (!places) return { entries: [], isTrimmed: true }
     const seqs = [...new Set(places.map(({ seq }) => seq))]
     const entries = new Map<number, Entry>()
@@ -131,12 +120,12 @@ export class NatsStore implements Store {
     }
     const found = places.map(({ offset }) => entries.get(offset))
     if (found.every((entry) => entry !== undefined)) return { entries: found, isTrimmed: false }
-    this.#isUnsure = true
+    reader.doubt()
     throw new ChannelError('store_failed', 'The log was lost or rewound while it was read; read again.')
   }
 
   state(): LogState {
-    return this.#log.state()
+    return this.#reader?.log.state() ?? { epoch: '', head: 0, trimmedTo: 0 }
   }
 
   async signal(text: string): Promise<void> {
@@ -157,10 +146,13 @@ export class NatsStore implements Store {
     this.#isOpen = false
     clearInterval(this.#timer)
     await this.#queue.close()
-    this.#follower = undefined
-    this.#turn++
-    void this.#messages?.close()
+    this.#reader?.close()
     await this.#link?.close()
+  }
+
+  #openReader(): NatsReader {
+    if (!this.#reader || !this.#isOpen) throw new ChannelError('channel_closed', 'The NATS store is closed.')
+    return this.#reader
   }
 
   #openLink(): NatsLink {
@@ -191,30 +183,30 @@ export class NatsStore implements Store {
     throw new ChannelError('store_failed', message)
   }
 
-  #hear(text: string): void {
+  #hear(follower: LogFollower, text: string): void {
     const space = text.indexOf(' ')
-    if (space !== -1 && text.slice(0, space) !== this.#node) this.#follower?.onSignal(text.slice(space + 1))
+    if (space !== -1 && text.slice(0, space) !== this.#node && this.#isOpen) follower.onSignal(text.slice(space + 1))
   }
 
   #onConnected(): void {
-    this.#isUnsure = true
-    if (!this.#isOpen || !this.#link) return
-    // The consumer of before would find out by itself that it is none any more, but not soon.
-    if (this.#isFollowing) this.#followAnew(this.#link)
-    this.#settle().then(
+    const reader = this.#reader
+    reader?.doubt()
+    if (!reader || !this.#isOpen) return
+    reader.settle().then(
       () => this.#queue.resume(),
       () => {},
     )
   }
 
-  #appended(offsets: readonly number[]): Appended {
-    return { epoch: this.#log.epoch, offsets, durability: this.durability }
+  #appended(reader: NatsReader, offsets: readonly number[]): Appended {
+    return { epoch: reader.log.epoch, offsets, durability: this.durability }
   }
 
   /** Writes one piece. Called again with its number, it finds out first whether it is in the log. */
   async #write(drafts: readonly Draft[], number: number): Promise<Appended> {
     const link = this.#link
-    if (!link) throw new EngineAway('The NATS store has no connection.')
+    const reader = this.#reader
+    if (!link || !reader) throw new EngineAway('The NATS store has no connection.')
     const piece =
       this.#piece?.number === number
         ? this.#piece
@@ -224,14 +216,14 @@ export class NatsStore implements Store {
             attempts: new Map<number, readonly number[]>(),
             first: undefined,
           }
-    if (piece === this.#piece) await this.#settle()
+    if (piece === this.#piece) await reader.settle()
     this.#piece = piece
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      if (piece.first !== undefined) return this.#appended(piece.attempts.get(piece.first) ?? [])
-      if (this.#settling || this.#isUnsure || this.#whyAnother() !== undefined) await this.#settle()
-      const log = this.#log
+      if (piece.first !== undefined) return this.#appended(reader, piece.attempts.get(piece.first) ?? [])
+      if (reader.isUnsettled) await reader.settle()
+      const { log } = reader
       const { offsets, fresh } = log.place(drafts)
-      if (fresh.length === 0) return this.#appended(offsets)
+      if (fresh.length === 0) return this.#appended(reader, offsets)
       const { epoch, head, lastSeq } = log
       piece.attempts.set(head + 1, offsets)
       const about = { epoch, first: head + 1, life: link.life, writer: piece.writer }
@@ -239,10 +231,10 @@ export class NatsStore implements Store {
       this.#requireRoom(fields, payload)
       const seq = await this.#send(link, fields, payload, lastSeq)
       // Another node was faster: what it wrote comes first.
-      if (seq === undefined) await this.#reach(lastSeq + 1)
+      if (seq === undefined) await reader.reach(lastSeq + 1)
       // The log was read anew meanwhile: what is before this piece may not be known again yet.
-      else if (log !== this.#log) await this.#reach(seq)
-      else this.#apply({ ...about, seq, marks }, () => fresh.map((draft, index) => toEntry(draft, head + 1 + index)))
+      else if (log !== reader.log) await reader.reach(seq)
+      else reader.apply({ ...about, seq, marks }, () => fresh.map((draft, index) => toEntry(draft, head + 1 + index)))
     }
     throw new EngineAway('Other nodes are always faster.')
   }
@@ -274,235 +266,23 @@ export class NatsStore implements Store {
     throw new ChannelError('store_failed', text)
   }
 
-  /** What the log is in NATS, and whether it is still the one that this node knows. @throws EngineAway */
-  #settle(): Promise<void> {
-    this.#settling ??= this.#settleNow().finally(() => {
-      this.#settling = undefined
-    })
-    return this.#settling
-  }
-
-  async #settleNow(): Promise<void> {
-    const link = this.#link
-    if (!link) throw new EngineAway('The NATS store has no connection.')
-    const seen = { epoch: this.#log.epoch, head: this.#log.head }
-    try {
-      await this.#settleAs(link, seen)
-    } catch (error) {
-      this.#isUnsure = true
-      throw error
-    }
-  }
-
-  async #settleAs(link: NatsLink, seen: { readonly epoch: string; readonly head: number }): Promise<void> {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const { lastSeq, lastWriter } = this.#log
-      // From here on another connection would be news.
-      const isUnsure = this.#isUnsure
-      this.#isUnsure = false
-      const found = await link.find()
-      this.#found = found
-      const isKnown =
-        this.#isFollowing && (await this.#isKnown(link, found, lastSeq, isUnsure ? lastWriter : undefined))
-      if (!isKnown) await this.#load(link, found)
-      else if (found.lastSeq > this.#log.lastSeq) await this.#reach(found.lastSeq)
-      const isBehind = seen.epoch === this.#log.epoch && this.#log.head < seen.head
-      const why = isBehind ? 'the newest entries are gone' : this.#whyAnother()
-      if (why === undefined || (await this.#beginEpoch(link, why))) {
-        this.#tellState()
-        if (!this.#isFollowing) this.#followAnew(link)
-        return
-      }
-    }
-    throw new EngineAway('Other nodes are always faster.')
-  }
-
-  /** Why the log needs another epoch; undefined where it goes on. */
-  #whyAnother(): string | undefined {
-    if (this.#log.epoch === '') return 'there is no log'
-    const life = this.#link?.life ?? ''
-    if (life === '' || life === this.#log.life || this.#address.isSynced) return undefined
-    return 'NATS was restarted, and may not have synced the newest entries'
-  }
-
-  /** @returns false where another node was faster with whatever it wrote */
-  async #beginEpoch(link: NatsLink, why: string): Promise<boolean> {
-    const isFirst = this.#log.epoch === '' && this.#told.epoch === ''
-    const { head, lastSeq } = this.#log
-    const epoch = randomBytes(9).toString('base64url')
-    const about = { epoch, first: head + 1, life: link.life, writer: `${this.#node}-${epoch}` }
-    const { fields, payload, marks } = encodePiece(about, [])
-    const seq = await link.append(fields, payload, lastSeq)
-    if (seq === undefined) {
-      // It comes by itself where this node follows the log, and is loaded where it does not.
-      if (this.#isFollowing) await this.#reach(lastSeq + 1)
-      return false
-    }
-    this.#apply({ ...about, seq, marks }, () => [])
-    if (!isFirst) this.#bounds.onWarning(`NATS: the log has a new epoch, as ${why}.`)
-    return true
-  }
-
-  /**
-   * Whether the stream is the one that this node knew before it was looked at: what was appended meanwhile may be known
-   * already, and is no sign of anything. Where a writer is given, the last message known has to be that one's still.
-   */
-  async #isKnown(
-    link: NatsLink,
-    found: StreamFound,
-    knownSeq: number,
-    knownWriter: string | undefined,
-  ): Promise<boolean> {
-    if (this.#log.epoch === '' || found.created !== this.#created || found.lastSeq < knownSeq) return false
-    if (knownWriter === undefined) return true
-    if (found.firstSeq > knownSeq) return false
-    const message = await link.read(knownSeq)
-    const head = message && decodeHead(message.seq, (name) => message.get(name))
-    return head?.writer === knownWriter
-  }
-
-  /** Reads anew where everything is: without the bodies. */
-  async #load(link: NatsLink, found: StreamFound): Promise<void> {
-    this.#isFollowing = false
-    this.#turn++
-    void this.#messages?.close()
-    const log = new NatsLog(this.#bounds)
-    await link.readHeads(found.count > 0 ? found.firstSeq : found.lastSeq + 1, found.lastSeq, (message) => {
-      const head = decodeHead(message.seq, (name) => message.get(name))
-      if (!head) return
-      log.apply(head, true)
-      this.#notice(head)
-    })
-    log.passTo(found.lastSeq)
-    this.#log = log
-    this.#created = found.created
-    this.#silentSinceMs = undefined
-  }
-
-  /** Tells the follower where the log goes on, where that is not where it was told last. */
-  #tellState(): void {
-    const state = this.#log.state()
-    const { epoch, head } = this.#told
-    if (!this.#follower || (state.epoch === epoch && state.head === head)) return
-    this.#told = { epoch: state.epoch, head: state.head }
-    this.#follower.onEpoch(state)
-  }
-
-  #followAnew(link: NatsLink): void {
-    this.#isFollowing = true
-    void this.#messages?.close()
-    void this.#follow(link, ++this.#turn)
-  }
-
-  /** Reads along, until it is told otherwise. */
-  async #follow(link: NatsLink, turn: number): Promise<void> {
-    while (turn === this.#turn) {
-      try {
-        const messages = await link.follow(this.#log.lastSeq + 1, false)
-        if (turn !== this.#turn) {
-          void messages.close()
-          return
-        }
-        this.#messages = messages
-        for await (const message of messages) {
-          if (turn !== this.#turn) break
-          this.#take(message)
-        }
-      } catch {
-        // It can't be asked for now; the next try may be luckier, and `trouble` says meanwhile what is wrong.
-      }
-      if (turn === this.#turn) await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS))
-    }
-  }
-
-  #take(message: JsMsg): void {
-    const head = decodeHead(message.seq, (name) => message.headers?.get(name) ?? '')
-    if (head) this.#apply(head, () => decodeEntries(head, message.data))
-    else this.#log.passTo(message.seq)
-    this.#onProgress?.()
-  }
-
-  #apply(head: PieceHead, decode: () => readonly Entry[]): void {
-    const applied = this.#log.apply(head)
-    if (applied === 'old') return
-    this.#notice(head)
-    this.#silentSinceMs = undefined
-    if (applied === 'other') {
-      this.#isUnsure = true
-      this.#created = ''
-      this.#settle().catch(() => {})
-      return
-    }
-    if (!this.#follower) return
-    if (applied !== 'follows') {
-      const at = head.first - 1
-      this.#told = { epoch: head.epoch, head: at }
-      this.#follower.onEpoch({ ...this.#log.state(), head: at })
-    }
-    if (head.marks.length === 0) return
-    this.#told = { epoch: head.epoch, head: this.#log.head }
-    this.#follower.onEntries(decode())
-  }
-
-  /** The piece that is written now is in the log. */
-  #notice({ writer, first }: PieceHead): void {
-    if (this.#piece?.writer === writer) this.#piece.first = first
-  }
-
-  /** Waits until the log is known up to this message. @throws EngineAway where it does not come */
-  async #reach(seq: number): Promise<void> {
-    const end = performance.now() + CATCH_UP_MS_MAX
-    while (this.#log.lastSeq < seq) {
-      const left = end - performance.now()
-      if (left <= 0) {
-        this.#isUnsure = true
-        throw new EngineAway('NATS does not tell what others appended.')
-      }
-      let timer: NodeJS.Timeout | undefined
-      await new Promise<void>((resolve) => {
-        this.#onProgress = resolve
-        timer = setTimeout(resolve, left)
-      })
-      clearTimeout(timer)
-    }
-  }
-
   /** Once a second: is it the log that the node knows, does what is appended come, what is too old. */
   async #check(): Promise<void> {
-    const link = this.#link
-    if (this.#isChecking || !link?.isReady) return
+    const { link, reader } = { link: this.#link, reader: this.#reader }
+    if (this.#isChecking || !link?.isReady || !reader) return
     this.#isChecking = true
     try {
-      const knownSeq = this.#log.lastSeq
-      const found = await link.find()
-      this.#found = found
+      const found = await reader.check()
       if (this.#trouble && performance.now() - this.#trouble.sinceMs > TROUBLE_MS) this.#trouble = undefined
-      const isAnother = found.created !== this.#created || found.lastSeq < knownSeq
-      if (isAnother || this.#isUnsure || this.#whyAnother() !== undefined) {
-        await this.#settle()
-        return
-      }
-      this.#log.lostBefore(found.firstSeq)
-      this.#checkReader(link, found.lastSeq)
-      this.#log.trim()
-      if (this.#dropBefore > found.firstSeq) await link.dropBefore(this.#dropBefore)
-      this.#dropBefore = this.#log.firstSeq
+      const before = this.#dropBefore
+      this.#dropBefore = Math.min(reader.log.firstSeq, found.lastSeq)
+      if (before > found.firstSeq && before <= this.#dropBefore) await link.dropBefore(before)
     } catch (error) {
       if (!(error instanceof EngineAway)) {
         this.#trouble = { text: `NATS refuses what the log needs: ${reason(error)}`, sinceMs: performance.now() }
       }
     } finally {
       this.#isChecking = false
-    }
-  }
-
-  #checkReader(link: NatsLink, lastSeq: number): void {
-    const now = performance.now()
-    if (lastSeq <= this.#log.lastSeq) this.#silentSinceMs = undefined
-    else if (this.#silentSinceMs === undefined) this.#silentSinceMs = now
-    else if (now - this.#silentSinceMs > SILENCE_MS_MAX) {
-      this.#silentSinceMs = now
-      this.#followAnew(link)
     }
   }
 }

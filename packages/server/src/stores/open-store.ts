@@ -1,21 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Store } from '../channel/store.ts'
+import type { HistoryBounds } from './history-bounds.ts'
 import { MemoryStore } from './memory.ts'
-
-/** What every store is told: the bounds of its history, and the time that age is measured by, ms since 1970. */
-export interface HistoryBounds {
-  readonly historyCountMax: number
-  readonly historyBytesMax: number
-  readonly historyAgeMaxMs: number
-  readonly now: () => number
-  /** Bytes of entries that are not in the log yet; any more are refused. */
-  readonly storeWaitingBytesMax: number
-  /** How safe an acknowledged message is to be, where the store leaves the choice. */
-  readonly durability: 'logged' | 'synced' | undefined
-  /** Told what whoever runs it has to know, in words. */
-  readonly onWarning: (reason: string) => void
-}
 
 type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Store>
 

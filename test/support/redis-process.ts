@@ -80,6 +80,13 @@ export class RedisProcess {
     return stdout.trim()
   }
 
+  /** Whether a replica has all that this one has. (`WAIT` on a new connection asks for nothing, and gets it.) */
+  isReplicated(): boolean {
+    const info = this.cli('INFO', 'replication')
+    const offset = /^master_repl_offset:(\d+)/m.exec(info)?.[1]
+    return offset !== undefined && new RegExp(`^slave0:.*state=online,offset=${offset},`, 'm').test(info)
+  }
+
   async close(): Promise<void> {
     this.#child?.kill('SIGCONT')
     await this.#end('SIGKILL')

@@ -16,7 +16,7 @@ describe.skipIf(!hasRedis)('behind Sentinel', () => {
     onTestFinished(() => master.close())
     const replica = await RedisProcess.start({ masterPort: master.port })
     onTestFinished(() => replica.close())
-    await until(() => master.cli('WAIT', '1', '100') === '1', 'the replica is there', FAIL_OVER_MS_MAX)
+    await until(() => master.isReplicated(), 'the replica is there', FAIL_OVER_MS_MAX)
     const sentinel = await SentinelProcess.start('mymaster', master.port)
     onTestFinished(() => sentinel.close())
     const channel = channelName()
@@ -29,7 +29,7 @@ describe.skipIf(!hasRedis)('behind Sentinel', () => {
     }
     const nodes = [await open(), await open()] as const
     for (const number of range(1, 5)) await append(nodes[0].store, [draft(String(number))])
-    await until(() => master.cli('WAIT', '1', '100') === '1', 'the replica has all')
+    await until(() => master.isReplicated(), 'the replica has all')
     const { epoch } = nodes[0].store.state()
     await master.kill()
     await until(() => replica.cli('ROLE').startsWith('master'), 'the replica is master', FAIL_OVER_MS_MAX)

@@ -45,6 +45,7 @@ function strangers(folder: string, allowed: readonly RegExp[]): string[] {
 const server = 'packages/server/src'
 const inServer = (folders: string): RegExp => new RegExp(`^${server}/(?:${folders})/`)
 const OPTIONS = new RegExp(`^${server}/options\\.ts$`)
+const CLOCK = new RegExp(`^${server}/system-clock\\.ts$`)
 const PROTOCOL = /^@serverchannel\/protocol(?:\/messagepack)?$/
 const NODE = /^node:/
 
@@ -82,6 +83,8 @@ describe('imports', () => {
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],
+    ['workers', [inServer('workers|transports|hub|stores|channel'), OPTIONS, CLOCK, PROTOCOL, NODE, /^pino$/]],
+    ['cluster', [inServer('cluster|hub|channel'), PROTOCOL, NODE]],
     ['http', [inServer('http|transports|auth|channel'), OPTIONS, PROTOCOL, NODE, /^zod$/, /^pino$/]],
   ])('go down only from %s', (folder, allowed) => {
     expect(strangers(`${server}/${folder}/`, allowed)).toEqual([])

@@ -29,7 +29,10 @@ describe('serverchannel serve, one of several nodes', () => {
   })
 
   it.each([
-    [['--node-name', 'a'], "Of 'nodeName', 'nodeSecret' and 'nodeUrls' each needs the two others."],
+    [['--node-name', 'a'], "Nodes need 'nodeSecret'"],
+    [['--node-secret', SECRET], "Other nodes can't know a free port"],
+    [['--node-secret', SECRET, '--node-urls', 'a=http://10.0.0.1'], "'nodeUrls' needs 'nodeName'"],
+    [['--node-secret', SECRET, '--node-url', 'http://10.0.0.1/path'], 'without a path'],
     [
       ['--node-name', 'a', '--node-secret', SECRET, '--node-urls', 'http://10.0.0.1'],
       "'http://10.0.0.1' is no part of one",

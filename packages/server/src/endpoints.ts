@@ -3,12 +3,14 @@ import { jsonCodec } from '@serverchannel/protocol'
 import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import type { Logger } from 'pino'
 import type { AccessOptions } from './auth/access.ts'
+import type { Audience } from './channel/audience.ts'
 import type { Channel } from './channel/channel.ts'
 import type { Clock } from './channel/clock.ts'
+import { fromInvocation, toInvocation } from './cluster/invocation-text.ts'
 import { ChannelHub } from './hub/channel-hub.ts'
 import type { ChannelContract } from './hub/channel-methods.ts'
 import type { Hub } from './hub/hub.ts'
-import type { HubClients } from './hub/hub-clients.ts'
+import type { HubClients, RelayCall } from './hub/hub-clients.ts'
 import { HubConnection } from './hub/hub-connection.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { HubGroups } from './hub/hub-groups.ts'
@@ -27,6 +29,7 @@ import {
 } from './options.ts'
 import { Endpoint, type EndpointParts } from './transports/endpoint.ts'
 import { eventStreamCodec } from './transports/event-stream-codec.ts'
+import type { HandOver } from './transports/hand-over.ts'
 import { allTransports, type TransportName } from './transports/negotiate.ts'
 import type { Nodes } from './transports/nodes.ts'
 import { rawJsonCodec } from './transports/raw-json-codec.ts'
@@ -62,6 +65,10 @@ export interface EndpointsParts {
   readonly roster: Roster
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
+  /** Passes a call of client methods on to the other nodes' hub at the path. */
+  readonly relayCall: (path: string, audience: Audience, invocation: () => string) => void
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
@@ -77,7 +84,9 @@ export class Endpoints {
   readonly #parts: EndpointsParts
   readonly #turnWriter: TurnWriter
   readonly #byPath = new Map<string, Endpoint>()
+  readonly #relayed = new Map<string, RelayCall>()
   #isClosed = false
+  #isDraining = false
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts
@@ -88,22 +97,44 @@ export class Endpoints {
     return this.#isClosed
   }
 
+  /** Whether it is about to take no more clients. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** From now on it says that it is not ready, and still takes whoever comes. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
   /** @param path in lower case */
   at(path: string): Endpoint | undefined {
     return this.#byPath.get(path)
   }
 
-  /** @param methods what the channel's clients can call */
-  mapChannel(path: string, channel: Channel, methods: HubDefinition<ChannelContract>): void {
+  /**
+   * @param methods what the channel's clients can call
+   * @param handOver other processes that serve its WebSockets
+   * @returns the methods as they run
+   */
+  mapChannel(
+    path: string,
+    channel: Channel,
+    methods: HubDefinition<ChannelContract>,
+    handOver: HandOver | undefined,
+  ): Hub {
     const limits = this.#limits({})
-    const hub = new ChannelHub(channel, this.#createRuntime(methods, limits))
+    const runtime = this.#createRuntime(methods, limits)
+    const hub = new ChannelHub(channel, runtime)
     const parts = { hub, codecs, limits, clock: this.#parts.clock, turnWriter: this.#turnWriter, detailedErrors: false }
     const { redirect } = this.#parts.options
     this.#map('path', path, redirect ? { redirect } : {}, limits, {
+      handOver,
       keepsRequest: false,
-      serve: (init) => new HubConnection({ ...init, parts }),
-      serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+      serve: (init) => new HubConnection(init, parts),
+      serveEvents: (init) => new HubConnection(init, parts, eventStreamCodec),
     })
+    return runtime
   }
 
   /** The channel without SignalR, on plain WebSockets: see `rawJsonCodec`. */
@@ -114,8 +145,7 @@ export class Endpoints {
     const options = { transports: ['WebSockets'], statefulReconnect: false, authenticationRefresh: false } as const
     this.#map('rawPath', path, options, limits, {
       keepsRequest: false,
-      serve: (init) =>
-        new HubConnection({ ...init, transport: new RecordTransport(init.transport), parts, codec: rawJsonCodec }),
+      serve: (init) => new HubConnection(init, parts, rawJsonCodec, new RecordTransport(init.transport)),
     })
   }
 
@@ -125,7 +155,10 @@ export class Endpoints {
     options: MapOptions,
   ): MappedHub<Contract> {
     const limits = this.#limits(options)
-    const hub = this.#createRuntime(definition, limits)
+    const lowerPath = parsePath('path of the hub', path)
+    const hub = this.#createRuntime(definition, limits, (audience, target, args) => {
+      this.#parts.relayCall(lowerPath, audience, () => toInvocation(target, args))
+    })
     const parts = {
       hub,
       codecs,
@@ -136,8 +169,9 @@ export class Endpoints {
     }
     this.#map('path of the hub', path, options, limits, {
       keepsRequest: true,
-      serve: (init) => new HubConnection({ ...init, parts }),
+      serve: (init) => new HubConnection(init, parts),
     })
+    this.#relayed.set(lowerPath, (audience, target, args) => hub.relayed(audience, target, args))
     return hub
   }
 
@@ -150,6 +184,13 @@ export class Endpoints {
       keepsRequest: true,
       serve: (init: ServedConnectionInit) => new ServedRawConnection(init, parts),
     })
+  }
+
+  /** Another node calls the clients of the hub at the path. What is none of ours is passed over. */
+  relayed(path: string, audience: Audience, invocation: string): void {
+    const relayed = this.#relayed.get(path)
+    const call = relayed && fromInvocation(invocation)
+    if (call) relayed(audience, call.target, call.args)
   }
 
   /** Takes no more clients; those that are there are the roster's to close. Idempotent. */
@@ -170,11 +211,13 @@ export class Endpoints {
   #createRuntime<Contract extends HubContract>(
     definition: HubDefinition<Contract>,
     limits: Limits,
+    relay: RelayCall = () => {},
   ): HubRuntime<Contract> & Hub {
     const { clock, logger } = this.#parts
     return new HubRuntime(definition, {
       clock,
       limits,
+      relay,
       onError: (error, where) => logger.error({ err: error, method: where }, 'A hub failed'),
     })
   }
@@ -184,7 +227,7 @@ export class Endpoints {
     path: string,
     options: MapOptions,
     limits: Limits,
-    served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest'>,
+    served: Pick<EndpointParts, 'serve' | 'serveEvents' | 'keepsRequest' | 'handOver'>,
   ): void {
     const {
       transports = allTransports,

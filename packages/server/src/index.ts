@@ -25,7 +25,8 @@ export type { History } from './channel/history.ts'
 export type { ReadQuery } from './channel/history-query.ts'
 export type { Post } from './channel/intake.ts'
 export type { Posting } from './channel/posting.ts'
-export type { Durability, LogFollower, LogState, Store, StoreRead } from './channel/store.ts'
+export type { Appended, Durability, LogFollower, LogState, Store, StoreRead } from './channel/store.ts'
+export type { DisconnectUserOptions } from './cluster/connections.ts'
 export type { MapOptions, MappedHub } from './endpoints.ts'
 export type { ChannelContract } from './hub/channel-methods.ts'
 export type { ClientEnvelope } from './hub/client-envelope.ts'
@@ -48,6 +49,7 @@ export type { HubGroups } from './hub/hub-groups.ts'
 export type { HubRequest } from './hub/hub-peer.ts'
 export type { RawConnection, ServeRaw } from './hub/raw-connection.ts'
 export { type UploadParameter, unchecked, upload, type Validator } from './hub/validator.ts'
+export type { ListenAddress, ListenOptions } from './listen-options.ts'
 export {
   type Authenticate,
   type DirectWrites,
@@ -60,11 +62,8 @@ export {
   type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
+export type { PostOf, PostOptions } from './post-options.ts'
 export {
   createServerChannel,
-  type ListenAddress,
-  type ListenOptions,
-  type PostOf,
-  type PostOptions,
   type ServerChannel,
 } from './server.ts'

@@ -59,7 +59,7 @@ export function parsePath(option: string, path: string): string {
 }
 
 /** Which nodes there are. @throws TypeError where the secret is too short, a name or an address is none */
-export function parseNodes({ self, secret, urls }: NodesOptions): KnownNodes {
+export function parseNodes({ self, secret, url, urls = {} }: NodesOptions): KnownNodes {
   if (typeof secret !== 'string' || secret.length < NODE_SECRET_LENGTH_MIN) {
     throw new TypeError(
       `The secret in 'nodes' has fewer than ${NODE_SECRET_LENGTH_MIN} characters; make one with: openssl rand -hex 32`,
@@ -67,16 +67,18 @@ export function parseNodes({ self, secret, urls }: NodesOptions): KnownNodes {
   }
   const entries = Object.entries(urls)
   if (entries.length > NODES_MAX) throw new TypeError(`'nodes' has more than ${NODES_MAX} nodes.`)
-  const known = new Map(entries.map(([name, url]) => [name, parseNodeUrl(name, url)]))
+  const known = new Map(entries.map(([name, text]) => [name, parseNodeUrl(name, text)]))
+  if (url !== undefined) known.set(self, parseNodeUrl(self, url))
   if (!known.has(self)) {
     throw new TypeError(
-      `'nodes' has no address for '${self}', which this node is; it has: ${[...known.keys()].join(', ')}.`,
+      `'nodes' has no address for '${self}', which this node is; it has: ${[...known.keys()].join(', ')}. Or give its 'url'.`,
     )
   }
-  return { self, secret, urls: known }
+  return { self, secret, urls: known, isAnnounced: url !== undefined }
 }
 
-function parseNodeUrl(name: string, text: string): URL {
+/** @throws TypeError */
+export function parseNodeUrl(name: string, text: string): URL {
   if (!/^[\w-]{1,32}$/.test(name)) {
     throw new TypeError(`The name of a node is 1 to 32 letters, digits, '-' and '_'; '${name}' is none.`)
   }

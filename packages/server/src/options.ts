@@ -120,6 +120,20 @@ const generalLimits = {
     unit: 'ms',
     doc: 'a WebSocket waits this long for the answer to its close',
   },
+  drainMs: {
+    default: 0,
+    min: 0,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'when the server closes, `/readyz` says so for this long before clients are told to go: until proxies have seen it',
+  },
+  closeSpreadMs: {
+    default: 2000,
+    min: 0,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'clients are told to go over this long, in no order, so that they do not all come to the next server at once; a few take less, a millisecond each',
+  },
   stalledReaderMs: {
     default: 30_000,
     min: 100,
@@ -202,6 +216,13 @@ const generalLimits = {
     unit: 'bytes',
     doc: 'of the log held ready to send',
   },
+  workers: {
+    default: 0,
+    min: 0,
+    max: 64,
+    unit: 'processes',
+    doc: 'besides this one, that serve the WebSockets of the channel on the same port; 0: this process serves them',
+  },
   historyCountMax: {
     default: 10_000,
     min: 0,
@@ -280,12 +301,17 @@ export type DirectWrites = 'auto' | 'off'
 
 /** The processes that serve one application, and which of them this is. */
 export interface NodesOptions {
-  /** This process's name, one of those in `urls`. */
+  /** This process's name, which no other node has: letters, digits, `-` and `_`. */
   readonly self: string
   /** Shared by all nodes, and by nobody else: whoever has it can take over any connection. At least 32 characters. */
   readonly secret: string
-  /** Where the nodes reach each other: each one's address, past the proxy in front of them, by its name. */
-  readonly urls: Readonly<Record<string, string>>
+  /**
+   * Where the other nodes reach this one, past the proxy in front of them. It tells them through the store, and they tell
+   * it: then `urls` is not needed.
+   */
+  readonly url?: string
+  /** Where the nodes reach each other: each one's address by its name. */
+  readonly urls?: Readonly<Record<string, string>>
 }
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */

@@ -5,6 +5,10 @@ import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { currentChannel, type MessageTaker } from './current-channel.ts'
 import { HttpPoster } from './http-poster.ts'
+import { MsgChannelManager, SimpleMessage } from './terrasoft-messaging.ts'
+
+export type { Msg, MsgChannel, MsgChannels, MsgHeader } from './terrasoft-messaging.ts'
+export { InvalidOperationException } from './terrasoft-messaging.ts'
 
 /** Whom a message is for: what processes and web services have at hand, or a user id, or several. */
 export type UserConnection = { readonly CurrentUser: { readonly Id: string } } | string | Iterable<string>
@@ -25,7 +29,16 @@ interface MsgChannelUtilities {
  *
  * @example Terrasoft.Configuration.MsgChannelUtilities.PostMessageToAll("SomeMessageId", "My message value");
  */
-export const Terrasoft: { readonly Configuration: { readonly MsgChannelUtilities: MsgChannelUtilities } } = {
+export const Terrasoft: {
+  readonly Configuration: { readonly MsgChannelUtilities: MsgChannelUtilities }
+  readonly Messaging: {
+    readonly Common: {
+      readonly MsgChannelManager: typeof MsgChannelManager
+      readonly SimpleMessage: typeof SimpleMessage
+    }
+  }
+} = {
+  Messaging: { Common: { MsgChannelManager, SimpleMessage } },
   Configuration: {
     MsgChannelUtilities: {
       ProcessEngineSenderName: 'ProcessEngine',

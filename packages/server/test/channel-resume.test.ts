@@ -69,6 +69,9 @@ describe('a client that keeps its position', () => {
       store.trimTo(5)
       const { outlet } = connect('a', { position })
       await clock.settle()
+      // Another node might have told the client of what this one is yet to hear of.
+      clock.advance(10_000)
+      await clock.settle()
       expect(outlet.received).toEqual([{ state: { epoch: 'epoch-1', offset: 10, recovered: false, reason } }])
       await post(11)
       await clock.settle()

@@ -120,6 +120,8 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
     const request = { headers: {}, socket: { remoteAddress: '192.0.2.7' } } as IncomingMessage
     return codeOf(Promise.resolve().then(() => requireAccess(request, { development: true, allowsOrigin: undefined })))
   },
+  disconnected:
+    'see cluster.test.ts: end connections of others within two seconds, and keep a user out for as long as is said',
   history_lost: () => lostCode('history'),
   host_forbidden: () => problemOf('/msg/negotiate', { Host: 'evil.test' }),
   id_invalid: () => postCode('{"sender":"S","id":""}'),

@@ -112,12 +112,8 @@ export function serve<Contract extends HubContract>(
   { runtime, clock, limits, codecs = [jsonCodec], ...rest }: ServeOptions<Contract>,
   ends: (ChannelError | undefined)[] = [],
 ): HubConnection {
-  return new HubConnection({
-    ...rest,
-    position: undefined,
-    isStateful: false,
-    parts: { hub: runtime, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
-    onEnd: (_, error) => ends.push(error),
-    onGone: () => {},
-  })
+  return new HubConnection(
+    { ...rest, position: undefined, isStateful: false, onEnd: (_, error) => ends.push(error), onGone: () => {} },
+    { hub: runtime, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
+  )
 }

@@ -132,10 +132,10 @@ describe('a token', () => {
     const { text } = await ask(`${a.url}/msg/negotiate`, { method: 'POST' })
     const { connectionId } = JSON.parse(text) as { connectionId: string }
     await openClient(b.port, `/msg?id=${connectionId}`)
-    expect(b.channel.addToGroup(connectionId, 'group')).toBe(true)
+    expect(await b.channel.addToGroup(connectionId, 'group')).toBe(true)
     const negotiated = await negotiate(`${b.url}/msg`)
     expect((await ask(`${a.url}/msg?id=${negotiated.connectionToken}`)).status).toBe(200)
-    expect(b.channel.addToGroup(negotiated.connectionId, 'group')).toBe(false)
+    expect(await b.channel.addToGroup(negotiated.connectionId, 'group')).toBe(false)
     // The public id of version 1 opens nothing.
     expect((await ask(`${a.url}/msg?id=${negotiated.connectionId}`)).status).toBe(404)
   })

@@ -80,8 +80,9 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const socketWriter = new SocketWriter(options.directWrites ?? 'auto')
   await socketWriter.isDirect
   const endpoint = new Endpoint({
-    serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
-    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
+    requireAllowed: () => {},
+    serve: (init: ServedConnectionInit) => keep(new HubConnection(init, parts)),
+    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection(init, parts, eventStreamCodec)),
     keepsRequest: false,
     transports: allTransports,
     isStatefulAllowed: true,
@@ -101,7 +102,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   }
   await channel.open()
   const server = createServer((_, response) => response.writeHead(404).end())
-  const endpoints = { isClosed: false, at: (path: string) => (path === '/msg' ? endpoint : undefined) }
+  const endpoints = { isDraining: false, at: (path: string) => (path === '/msg' ? endpoint : undefined) }
   const apiPath = '/api/messages'
   attachTo(server, new Routes({ channel, endpoints, limits, access, logger, apiPath, mayPost: undefined }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -26,6 +26,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   connection_lost: { status: 0, retry: true, title: 'The connection was lost.' },
   content_type_unsupported: { status: 415, retry: false, title: 'The content type is not supported.' },
   development_only: { status: 403, retry: false, title: 'In development mode only this machine is served.' },
+  disconnected: { status: 403, retry: false, title: 'The server ended the connection.' },
   history_lost: { status: 0, retry: true, title: 'What the connection had not read yet is gone from the log.' },
   host_forbidden: { status: 403, retry: false, title: 'The Host header names another host.' },
   id_invalid: { status: 400, retry: false, title: 'The id is not one.' },
@@ -76,6 +77,7 @@ export type ErrorCode =
   | 'connection_lost'
   | 'content_type_unsupported'
   | 'development_only'
+  | 'disconnected'
   | 'history_lost'
   | 'host_forbidden'
   | 'id_invalid'
@@ -127,4 +129,9 @@ export class ChannelError extends Error {
   get retry(): boolean {
     return errorKinds[this.code].retry
   }
+}
+
+/** Whether a text from another process is a code of the catalogue. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorKinds, text)
 }

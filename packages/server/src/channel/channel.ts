@@ -2,7 +2,7 @@ import { type Codec, formatPosition, type MessageOrigin, type Position } from '@
 import { ALL_KEY, audienceKeys, connectionKey, groupKey, userKey } from './audience.ts'
 import { AudienceKeys } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { CheckContract } from './contract.ts'
 import type { Draft, Entry } from './entry.ts'
@@ -11,6 +11,7 @@ import { parseQuery, type ReadQuery } from './history-query.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
 import { Intervals } from './intervals.ts'
 import { Pump } from './pump.ts'
+import { RemoteConnection, type RemoteConnectionInit } from './remote-connection.ts'
 import { isReservedSender } from './reserved-senders.ts'
 import { Runs } from './runs.ts'
 import { Slot } from './slot.ts'
@@ -46,6 +47,8 @@ export interface ChannelParts {
   readonly onReservedSender?: (sender: string) => void
   /** Told what other nodes say with `signal`. */
   readonly onSignal?: (text: string) => void
+  /** Told of connections with a user that come and go. */
+  readonly onConnection?: (id: string, user: string, isHere: boolean) => void
 }
 
 /** Who connects, and how its bytes go out. */
@@ -59,7 +62,14 @@ export interface ConnectRequest {
   readonly position: Position | null | undefined
 }
 
+interface Ahead {
+  readonly request: ConnectRequest
+  readonly timer: Timer
+}
+
 const READ_COUNT_MAX = 512
+/** A client may have been told by another node or process what this one is yet to hear of, which takes it no longer. */
+const AHEAD_MS_MAX = 10_000
 
 /** The decisions: what goes into the log, whom each entry is for, who is woken for it. */
 export class Channel implements LogFollower {
@@ -70,6 +80,7 @@ export class Channel implements LogFollower {
   readonly #checkContract: CheckContract | undefined
   readonly #onReservedSender: (sender: string) => void
   readonly #onSignal: (text: string) => void
+  readonly #onConnection: (id: string, user: string, isHere: boolean) => void
   /** No more than there are. */
   readonly #reservedSeen = new Set<string>()
   readonly #keys = new AudienceKeys()
@@ -77,18 +88,16 @@ export class Channel implements LogFollower {
   readonly #tail: Tail
   readonly #runs: Runs
   readonly #log: LogView
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections = new Map<string, Connection | RemoteConnection>()
+  /** Who left off further on than this log has got. */
+  readonly #ahead = new Map<Connection, Ahead>()
+  /** Entries that come before the log's state does. */
+  #early: Entry[] | undefined = []
   #isOpen = false
 
-  constructor({
-    store,
-    clock,
-    limits,
-    createId,
-    checkContract,
-    onReservedSender = () => {},
-    onSignal = () => {},
-  }: ChannelParts) {
+  constructor(parts: ChannelParts) {
+    const { store, clock, limits, createId, checkContract } = parts
+    const { onReservedSender = () => {}, onSignal = () => {}, onConnection = () => {} } = parts
     this.#store = store
     this.#clock = clock
     this.#limits = limits
@@ -96,6 +105,7 @@ export class Channel implements LogFollower {
     this.#checkContract = checkContract
     this.#onReservedSender = onReservedSender
     this.#onSignal = onSignal
+    this.#onConnection = onConnection
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
     const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
     const runs = new Runs(limits.chunkBytesMax, clock)
@@ -116,15 +126,24 @@ export class Channel implements LogFollower {
       chunkBytesMax: limits.chunkBytesMax,
       now: () => clock.now(),
       run: (cursor, connection) => runs.after(cursor, connection),
-      read: (cursor) => store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax),
+      read: async (cursor) => {
+        const { entries, isTrimmed } = await store.read(cursor, READ_COUNT_MAX, limits.chunkBytesMax)
+        // The store may know of more than it has told: a connection that ran ahead of the tail would get that twice.
+        const isAhead = (entries.at(-1)?.offset ?? 0) > tail.head
+        return { entries: isAhead ? entries.filter(({ offset }) => offset <= tail.head) : entries, isTrimmed }
+      },
       wake: (connection) => pump.add(connection),
       after: (delayMs, run) => clock.after(delayMs, run),
     }
   }
 
   async open(): Promise<void> {
-    this.#tail.reset(await this.#store.open(this))
+    const state = await this.#store.open(this)
+    this.#tail.reset(state)
     this.#isOpen = true
+    const early = this.#early ?? []
+    this.#early = undefined
+    this.onEntries(early.filter(({ offset }) => offset > state.head))
   }
 
   get isOpen(): boolean {
@@ -179,18 +198,26 @@ export class Channel implements LogFollower {
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */
   onEntries(entries: readonly Entry[]): void {
+    if (this.#early) {
+      this.#early.push(...entries)
+      return
+    }
     for (const entry of entries) {
       const slot = new Slot(entry, this.#tail.epoch)
       this.#tail.push(slot)
       this.#deliver(slot)
     }
+    if (this.#ahead.size > 0) this.#startReached()
   }
 
   onEpoch(state: LogState): void {
     this.#tail.reset(state)
     // In the middle of a round: what is shared there is of the old epoch.
     this.#runs.clear()
-    for (const connection of this.#connections.values()) connection.epochChanged()
+    for (const connection of this.#connections.values()) {
+      if (connection instanceof Connection && this.#ahead.has(connection)) this.#startAhead(connection)
+      else connection.epochChanged()
+    }
   }
 
   /** Another node said something. */
@@ -200,22 +227,31 @@ export class Channel implements LogFollower {
 
   /** Registers a connection and lets it read: from here on it gets all that is for it. */
   connect(request: ConnectRequest): Connection {
-    const connection = new Connection({
-      ...request,
-      log: this.#log,
-      highWaterMarkBytes: this.#limits.highWaterMarkBytes,
-    })
+    const connection = new Connection(request, this.#log, this.#limits.highWaterMarkBytes)
     this.#connections.set(connection.id, connection)
-    const keys = [ALL_KEY]
-    if (request.user !== undefined) keys.push(userKey(request.user))
-    for (const group of request.groups) keys.push(groupKey(group))
-    for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
-    connection.start(request.position, this.#store.state().trimmedTo)
+    const { position } = request
+    if (position && position.epoch === this.#tail.epoch && position.offset > this.#tail.head) {
+      const timer = this.#clock.after(AHEAD_MS_MAX, () => this.#startAhead(connection))
+      this.#ahead.set(connection, { request, timer })
+    } else this.#start(connection, request)
     return connection
   }
 
-  disconnect(connection: Connection): void {
+  /** Registers a connection that another process writes to: what is for it is counted, and nothing written. */
+  connectRemote(init: RemoteConnectionInit): RemoteConnection {
+    const connection = new RemoteConnection(init)
+    this.#connections.set(connection.id, connection)
+    this.#joinLasting(connection, init)
+    return connection
+  }
+
+  disconnect(connection: Connection | RemoteConnection): void {
     connection.close()
+    if (connection instanceof Connection) {
+      this.#ahead.get(connection)?.timer.stop()
+      this.#ahead.delete(connection)
+    }
+    if (connection.user !== undefined) this.#onConnection(connection.id, connection.user, false)
     if (this.#connections.get(connection.id) === connection) this.#connections.delete(connection.id)
     for (const { key } of connection.memberships.slice()) {
       connection.leave(key)
@@ -223,10 +259,21 @@ export class Channel implements LogFollower {
     }
   }
 
+  /** Ids of the user's connections. */
+  *connectionsOf(user: string): Generator<string, void, undefined> {
+    for (const { id } of this.#keys.get(userKey(user))?.connections ?? []) yield id
+  }
+
+  /** Users who have a connection; one that has several comes several times. */
+  *users(): Generator<string, void, undefined> {
+    for (const { user } of this.#connections.values()) if (user !== undefined) yield user
+  }
+
   /** From now on what is posted to the group is for this connection. @returns false where there is no such connection */
   joinGroup(connectionId: string, group: string): boolean {
     const connection = this.#connections.get(connectionId)
     connection?.join(this.#keys.obtain(groupKey(group)), this.#tail.head, false)
+    if (connection instanceof RemoteConnection) connection.onGroup(group, true)
     return connection !== undefined
   }
 
@@ -237,6 +284,7 @@ export class Channel implements LogFollower {
       connection.leave(key)
       this.#keys.release(key)
     }
+    if (connection instanceof RemoteConnection) connection.onGroup(group, false)
     return connection !== undefined
   }
 
@@ -252,6 +300,37 @@ export class Channel implements LogFollower {
     this.#isOpen = false
     this.#intervals.close()
     await this.#store.close()
+  }
+
+  #joinLasting(
+    connection: Connection | RemoteConnection,
+    { user, groups }: Pick<ConnectRequest, 'user' | 'groups'>,
+  ): void {
+    const keys = [ALL_KEY]
+    if (user !== undefined) keys.push(userKey(user))
+    for (const group of groups) keys.push(groupKey(group))
+    for (const key of keys) connection.join(this.#keys.obtain(key), 0, true)
+    if (user !== undefined) this.#onConnection(connection.id, user, true)
+  }
+
+  #start(connection: Connection, request: ConnectRequest): void {
+    this.#joinLasting(connection, request)
+    connection.start(request.position, this.#store.state().trimmedTo)
+  }
+
+  /** Lets a connection read that waited for the log to get as far as its client is. */
+  #startAhead(connection: Connection): void {
+    const ahead = this.#ahead.get(connection)
+    if (!ahead) return
+    ahead.timer.stop()
+    this.#ahead.delete(connection)
+    this.#start(connection, ahead.request)
+  }
+
+  #startReached(): void {
+    for (const [connection, { request }] of this.#ahead) {
+      if ((request.position?.offset ?? 0) <= this.#tail.head) this.#startAhead(connection)
+    }
   }
 
   async #append(drafts: readonly Draft[]): Promise<Appended> {

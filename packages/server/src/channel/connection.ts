@@ -49,8 +49,6 @@ export interface ConnectionInit {
   readonly user: string | undefined
   readonly codec: Codec
   readonly outlet: Outlet
-  readonly log: LogView
-  readonly highWaterMarkBytes: number
   /** Asked for by a client that keeps its position; null: it has none yet. Undefined: it doesn't keep one. */
   readonly position: Position | null | undefined
 }
@@ -66,7 +64,7 @@ export class Connection implements Addressee, Reader {
   readonly id: string
   readonly user: string | undefined
   readonly codec: Codec
-  readonly memberships: Membership[] = []
+  memberships: Membership[] = []
   readonly #outlet: Outlet
   readonly #log: LogView
   readonly #highWaterMarkBytes: number
@@ -74,6 +72,7 @@ export class Connection implements Addressee, Reader {
   #state: CursorState = 'live'
   #cursor: number
   #isAwake = false
+  #isStarted = false
   /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
   #due = 0
@@ -89,15 +88,15 @@ export class Connection implements Addressee, Reader {
   /** Numbers the reads of the store, so that one which was overtaken by a new epoch is known when it comes back. */
   #readNumber = 0
 
-  constructor(init: ConnectionInit) {
+  constructor(init: ConnectionInit, log: LogView, highWaterMarkBytes: number) {
     this.id = init.id
     this.user = init.user
     this.codec = init.codec
     this.#outlet = init.outlet
-    this.#log = init.log
-    this.#highWaterMarkBytes = init.highWaterMarkBytes
+    this.#log = log
+    this.#highWaterMarkBytes = highWaterMarkBytes
     this.#keepsPosition = init.position !== undefined
-    this.#cursor = init.log.head
+    this.#cursor = log.head
   }
 
   get state(): CursorState {
@@ -117,6 +116,8 @@ export class Connection implements Addressee, Reader {
    * log. To be called once, when the memberships are in place.
    */
   start(position: Position | null | undefined, trimmedTo: number): void {
+    this.#isStarted = true
+    this.#cursor = this.#log.head
     if (position === undefined) return
     if (position === null) this.#tellState({})
     else if (position.epoch !== this.#log.epoch || position.offset > this.#log.head) {
@@ -207,7 +208,8 @@ export class Connection implements Addressee, Reader {
    * client to which little is addressed resumes from near the head. @returns whether it told it anything.
    */
   tellPosition(): boolean {
-    if (!this.#keepsPosition || this.#state !== 'live' || this.#toldOffset === this.#log.head) return false
+    if (!this.#keepsPosition || !this.#isStarted || this.#state !== 'live' || this.#toldOffset === this.#log.head)
+      return false
     // Live: nothing between its cursor and the head was for it.
     this.#cursor = this.#log.head
     this.#tellState({})
@@ -217,7 +219,10 @@ export class Connection implements Addressee, Reader {
   /** @param isLasting whether the client's next connection is under it too */
   join(key: AudienceKey, since: number, isLasting: boolean): void {
     if (this.#state === 'closed' || this.memberships.some((membership) => membership.key === key)) return
-    this.memberships.push({ key, since, isLasting })
+    const membership = { key, since, isLasting }
+    // Most are under one key only, and a list that grew to one has room for seventeen.
+    if (this.memberships.length === 0) this.memberships = [membership]
+    else this.memberships.push(membership)
     key.connections.add(this)
   }
 

@@ -2,8 +2,9 @@ import { type Command, Option } from 'commander'
 import { pino } from 'pino'
 import { isLoopbackAddress } from '../auth/access.ts'
 import { userTokens } from '../auth/user-tokens.ts'
-import type { NodesOptions, ServerChannelOptions } from '../options.ts'
+import type { ServerChannelOptions } from '../options.ts'
 import { createServerChannel } from '../server.ts'
+import { toNodes } from './node-settings.ts'
 import { createOutput, type Output } from './output.ts'
 import { asSettings, flagName, readSettings, type Setting, SettingError, settings, variableName } from './settings.ts'
 
@@ -43,13 +44,13 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
 }
 
 function toChannelOptions(values: Readonly<Record<string, unknown>>): ServerChannelOptions {
-  const { host: _host, port: _port, nodeName, nodeSecret, nodeUrls, ...others } = values
+  const { host, port, nodeName, nodeSecret, nodeUrl, nodeUrls, ...others } = values
   const { userTokenSecret, userTokenAudience, userTokenIssuer, logLevel, ...rest } = others
   if (!LOG_LEVELS.includes(logLevel as string)) {
     throw new SettingError(`'logLevel' is one of ${LOG_LEVELS.join(', ')}; it is '${String(logLevel)}'.`)
   }
   const logger = pino({ level: logLevel as string, base: null }, pino.destination(2))
-  const nodes = toNodes(nodeName, nodeSecret, nodeUrls)
+  const nodes = toNodes({ host, port, nodeName, nodeSecret, nodeUrl, nodeUrls })
   const options: ServerChannelOptions = { ...(rest as ServerChannelOptions), ...(nodes && { nodes }), logger }
   if (typeof userTokenSecret !== 'string') return { ...options, development: true }
   if (userTokenSecret.length < SECRET_LENGTH_MIN) {
@@ -63,21 +64,6 @@ function toChannelOptions(values: Readonly<Record<string, unknown>>): ServerChan
     ...(typeof userTokenIssuer === 'string' ? { issuer: userTokenIssuer } : {}),
   })
   return { ...options, authenticate }
-}
-
-function toNodes(name: unknown, secret: unknown, urls: unknown): NodesOptions | undefined {
-  if (name === undefined && secret === undefined && urls === undefined) return undefined
-  if (typeof name !== 'string' || typeof secret !== 'string' || !Array.isArray(urls)) {
-    throw new SettingError("Of 'nodeName', 'nodeSecret' and 'nodeUrls' each needs the two others.")
-  }
-  const entries = (urls as readonly string[]).map((text): [string, string] => {
-    const equals = text.indexOf('=')
-    if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)]
-    throw new SettingError(
-      `'nodeUrls' is a list such as a=http://10.0.0.1:8787,b=http://10.0.0.2:8787; '${text}' is no part of one.`,
-    )
-  })
-  return { self: name, secret, urls: Object.fromEntries(entries) }
 }
 
 function announce(

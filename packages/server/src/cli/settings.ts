@@ -59,12 +59,21 @@ const own: readonly Setting[] = [
   { name: 'userTokenAudience', kind: 'text', default: 'serverchannel', doc: "what a user token's 'aud' must be" },
   { name: 'userTokenIssuer', kind: 'text', doc: "what a user token's 'iss' must be; any when not given" },
   { name: 'allowedOrigins', kind: 'list', doc: "origins whose pages may connect besides the server's own" },
-  { name: 'nodeName', kind: 'text', doc: 'which of the nodes in nodeUrls this process is' },
-  { name: 'nodeSecret', kind: 'text', doc: 'secret that all nodes share, 32 characters or more' },
+  { name: 'nodeName', kind: 'text', doc: "this node's name; of its machine and port when not given" },
+  {
+    name: 'nodeSecret',
+    kind: 'text',
+    doc: 'secret that all nodes share, 32 characters or more; with it they find each other through the store',
+  },
+  {
+    name: 'nodeUrl',
+    kind: 'text',
+    doc: 'where the other nodes reach this one, as http://10.0.0.1:8787; of its host and port when not given',
+  },
   {
     name: 'nodeUrls',
     kind: 'list',
-    doc: 'where the nodes reach each other, this one included: a=http://10.0.0.1:8787,b=http://10.0.0.2:8787',
+    doc: 'where the nodes reach each other, where they do not find each other: a=http://10.0.0.1:8787,b=http://10.0.0.2:8787',
   },
   {
     name: 'logLevel',

@@ -31,8 +31,8 @@ export interface RoutesParts {
 export interface EndpointTable {
   /** @param path in lower case */
   at(path: string): Endpoint | undefined
-  /** Whether no more clients are taken. */
-  readonly isClosed: boolean
+  /** Whether soon no more clients are taken. */
+  readonly isDraining: boolean
 }
 
 interface Asked {
@@ -80,7 +80,7 @@ export class Routes {
     const { channel, endpoints } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
-    const trouble = channel.trouble ?? (endpoints.isClosed ? 'The server is going down.' : undefined)
+    const trouble = channel.trouble ?? (endpoints.isDraining ? 'The server is going down.' : undefined)
     const isReady = trouble === undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
@@ -177,5 +177,8 @@ function parseUrl(request: IncomingMessage): { readonly path: string; readonly q
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const path = (mark === -1 ? url : url.slice(0, mark)).toLowerCase()
-  return { path, query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)) }
+  return { path, query: mark === -1 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1)) }
 }
+
+/** Nobody changes a query. */
+const NO_QUERY = new URLSearchParams()

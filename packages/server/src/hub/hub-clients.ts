@@ -1,4 +1,5 @@
 import type { InvocableName, MethodArguments, MethodName, MethodResult } from '@serverchannel/protocol'
+import type { Audience } from '../channel/audience.ts'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { HubDirectory, InvokeOptions, Member } from './hub-directory.ts'
 import { SharedCall } from './shared-call.ts'
@@ -54,18 +55,27 @@ export interface CallerClients<Methods> extends HubClients<Methods> {
   othersInGroup(group: string): ClientTarget<Methods>
 }
 
+/** Passes a call on to the hub's clients at other nodes. */
+export type RelayCall = (audience: Audience, target: string, args: readonly unknown[]) => void
+
 /** The clients of a directory. The types of the methods are the contract's: nothing of them is checked here. */
-export function createHubClients<Methods>(directory: HubDirectory): HubClients<Methods> {
+export function createHubClients<Methods>(directory: HubDirectory, relay: RelayCall): HubClients<Methods> {
+  const target = (audience: Audience): ClientTarget<Methods> => ({
+    send(method, ...args) {
+      deliver(directory, audience, method, args)
+      relay(audience, method, args)
+    },
+  })
   return {
-    all: toTarget(() => directory.all()),
-    allExcept: (ids) => toTarget(except(() => directory.all(), ids)),
-    client: (id) => toSingle(directory, id, {}),
-    clients: (ids) => toTarget(union(ids, (id) => toList(directory.get(id)))),
-    user: (user) => toTarget(() => directory.ofUser(user)),
-    users: (users) => toTarget(union(users, (user) => directory.ofUser(user))),
-    group: (group) => toTarget(() => directory.ofGroup(group)),
-    groups: (groups) => toTarget(union(groups, (group) => directory.ofGroup(group))),
-    groupExcept: (group, ids) => toTarget(except(() => directory.ofGroup(group), ids)),
+    all: target({ all: true }),
+    allExcept: (ids) => target({ all: true, except: [...ids] }),
+    client: (id) => toSingle(directory, id, relay, {}),
+    clients: (ids) => target({ connections: [...ids] }),
+    user: (user) => target({ users: [user] }),
+    users: (users) => target({ users: [...users] }),
+    group: (group) => target({ groups: [group] }),
+    groups: (groups) => target({ groups: [...groups] }),
+    groupExcept: (group, ids) => target({ groups: [group], except: [...ids] }),
   }
 }
 
@@ -81,15 +91,18 @@ export function createCallerClients<Methods>(
   }
 }
 
-type Select = () => Iterable<Member>
-
-function toTarget<Methods>(select: Select): ClientTarget<Methods> {
-  return { send: (method, ...args) => deliver(select(), method, args) }
-}
-
-function toSingle<Methods>(directory: HubDirectory, id: string, options: InvokeOptions): SingleClient<Methods> {
+function toSingle<Methods>(
+  directory: HubDirectory,
+  id: string,
+  relay: RelayCall,
+  options: InvokeOptions,
+): SingleClient<Methods> {
   return {
-    send: (method, ...args) => deliver(toList(directory.get(id)), method, args),
+    send(method, ...args) {
+      const audience = { connections: [id] }
+      if (directory.get(id)) deliver(directory, audience, method, args)
+      else relay(audience, method, args)
+    },
     invoke(method, ...args) {
       const member = directory.get(id)
       const answer = member
@@ -100,32 +113,34 @@ function toSingle<Methods>(directory: HubDirectory, id: string, options: InvokeO
       // What clients answer is the contract's word, and theirs.
       return answer as Promise<never>
     },
-    with: (more) => toSingle(directory, id, { ...options, ...more }),
+    with: (more) => toSingle(directory, id, relay, { ...options, ...more }),
   }
 }
 
-function deliver(members: Iterable<Member>, target: string, args: readonly unknown[]): void {
+/** Calls the method of those in the directory whom it is for. @throws what the arguments can't be encoded for */
+export function deliver(directory: HubDirectory, audience: Audience, target: string, args: readonly unknown[]): void {
   const call = new SharedCall(target, args)
-  for (const member of members) member.deliver(call)
+  const { except } = audience
+  const excepted = except && except.length > 0 ? new Set(except) : undefined
+  for (const member of select(directory, audience)) if (!excepted?.has(member.id)) member.deliver(call)
   call.throwFailure()
 }
 
-function except(select: Select, ids: Iterable<string>): Select {
-  const excepted = new Set(ids)
-  return function* chosen() {
-    for (const member of select()) if (!excepted.has(member.id)) yield member
+function select(directory: HubDirectory, audience: Audience): Iterable<Member> {
+  if (audience.all) return directory.all()
+  const { users = [], groups = [], connections = [] } = audience
+  const [user] = users
+  const [group] = groups
+  if (connections.length === 0 && users.length + groups.length === 1) {
+    if (user !== undefined) return directory.ofUser(user)
+    if (group !== undefined) return directory.ofGroup(group)
   }
-}
-
-function union(keys: Iterable<string>, find: (key: string) => Iterable<Member>): Select {
-  const chosen = [...keys]
-  return () => {
-    const members = new Set<Member>()
-    for (const key of chosen) for (const member of find(key)) members.add(member)
-    return members
+  const members = new Set<Member>()
+  for (const name of users) for (const member of directory.ofUser(name)) members.add(member)
+  for (const name of groups) for (const member of directory.ofGroup(name)) members.add(member)
+  for (const id of connections) {
+    const member = directory.get(id)
+    if (member) members.add(member)
   }
-}
-
-function toList(member: Member | undefined): readonly Member[] {
-  return member ? [member] : []
+  return members
 }

@@ -4,6 +4,7 @@ import type { Limits } from '../options.ts'
 import type { ServedConnection } from './served-connection.ts'
 
 const HEARTBEAT_MS = 1000
+const CLOSE_STEP_MS = 50
 
 /** A place for one connection, taken before anything is known of the client but its address. */
 export interface Seat {
@@ -21,6 +22,7 @@ export class Roster {
   readonly #places: Places
   readonly #onBeat: ((now: number) => void)[] = []
   readonly #timer: Timer
+  #closing: Timer | undefined
   #emptied: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
 
@@ -60,15 +62,42 @@ export class Roster {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
-  /** Closes all connections with this reason, and ends when they are gone. Idempotent. */
-  async close(error: ChannelError): Promise<void> {
-    for (const connection of this.#connections) connection.close(error)
+  /** Closes those connections with this reason. @returns how many */
+  closeWhere(isMeant: (connection: ServedConnection) => boolean, error: ChannelError): number {
+    const meant = [...this.#connections].filter(isMeant)
+    for (const connection of meant) connection.close(error)
+    return meant.length
+  }
+
+  /**
+   * Closes all connections with this reason, in no order, over `spreadMs` or a millisecond for each if that is less, and
+   * ends when they are gone. Idempotent.
+   */
+  async close(error: ChannelError, spreadMs = 0): Promise<void> {
     this.#emptied ??= new Promise((resolve) => {
       this.#onEmpty = resolve
       if (this.#connections.size === 0) resolve()
+      this.#closeOver(error, Math.min(spreadMs, this.#connections.size))
     })
     await this.#emptied
+    this.#closing?.stop()
     this.#timer.stop()
+  }
+
+  #closeOver(error: ChannelError, spreadMs: number): void {
+    const steps = Math.ceil(spreadMs / CLOSE_STEP_MS)
+    const perStep = Math.ceil(this.#connections.size / Math.max(1, steps))
+    const inNoOrder = [...this.#connections].map((connection) => ({ connection, at: Math.random() }))
+    inNoOrder.sort((a, b) => a.at - b.at)
+    const step = (): void => {
+      for (const { connection } of inNoOrder.splice(0, perStep)) connection.close(error)
+      // Who came in the last moment goes with the last.
+      if (inNoOrder.length > 0) return
+      this.#closing?.stop()
+      for (const connection of this.#connections) connection.close(error)
+    }
+    if (steps > 1) this.#closing = this.#clock.every(CLOSE_STEP_MS, step)
+    step()
   }
 
   #beat(): void {

@@ -11,11 +11,13 @@ import type { Roster, Seat } from '../hub/roster.ts'
 import type { ServedConnection, ServedConnectionInit } from '../hub/served-connection.ts'
 import type { Identity, Limits } from '../options.ts'
 import { send } from './answer.ts'
+import type { HandOver } from './hand-over.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
 import type { SocketWriter } from './socket-writer.ts'
+import { logEnd, Stay, type StayParts } from './stay.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface CarriersParts {
@@ -27,6 +29,8 @@ export interface CarriersParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly socketWriter: SocketWriter
+  /** Other processes that serve WebSockets; left out where there are none. */
+  readonly handOver?: HandOver | undefined
 }
 
 /** A client at the moment its transport opens. */
@@ -35,7 +39,7 @@ export interface Arrival {
   readonly identity: Identity
   readonly position: Position | null | undefined
   /** Whose it is, for a client that asks. */
-  readonly owner?: string
+  readonly owner?: string | undefined
   readonly seat: Seat
   readonly request: IncomingMessage
   /** Where the client negotiated. */
@@ -47,15 +51,18 @@ export class Carriers {
   readonly #parts: CarriersParts
   readonly #connections: HttpConnections
   readonly #acceptor: WebSocketAcceptor
+  readonly #stayParts: StayParts
 
   constructor(parts: CarriersParts, connections: HttpConnections) {
     this.#parts = parts
     this.#connections = connections
+    this.#stayParts = { roster: parts.roster, logger: parts.logger, connections }
     this.#acceptor = new WebSocketAcceptor(parts.limits, parts.socketWriter)
   }
 
   openWebSocket(socket: Duplex, head: Buffer, arrival: Arrival): void {
     const { request, seat, http } = arrival
+    if (this.#handOver(socket, head, arrival)) return
     // Where ws refuses the upgrade, and never opens, the socket ends without a connection.
     const onRefused = (): void => {
       seat.release()
@@ -111,41 +118,36 @@ export class Carriers {
     return new ServerSentEventsTransport(response, { clock, closeTimeoutMs: limits.closeTimeoutMs, isRaw })
   }
 
+  /** A client that could go on over another socket stays: that may come to this process only. */
+  #handOver(socket: Duplex, head: Buffer, arrival: Arrival): boolean {
+    const { handOver, roster, logger } = this.#parts
+    const { id, identity, position, owner, seat, request, http } = arrival
+    if (!handOver || http?.isStateful) return false
+    const onGone = (gone: ServedConnection): void => {
+      roster.remove(gone)
+      seat.release()
+      if (http) this.#connections.gone(http)
+    }
+    const onEnd = (ended: ServedConnection, error: ChannelError | undefined): void => logEnd(logger, ended, error)
+    const connection = handOver.take(socket, { id, identity, position, owner, request, head, onGone, onEnd })
+    if (!connection) return false
+    if (http) this.#connections.opened(http)
+    http?.open('WebSockets', connection)
+    roster.add(connection)
+    return true
+  }
+
   #start(
     transport: Transport,
-    { id, identity, position, owner, seat, request, http }: Arrival,
+    arrival: Arrival,
     serve: (init: ServedConnectionInit) => ServedConnection,
   ): ServedConnection {
     const { roster, keepsRequest } = this.#parts
-    const connection = serve({
-      id,
-      identity,
-      position,
-      ...(owner === undefined ? {} : { owner }),
-      transport,
-      isStateful: http?.isStateful === true && transport.name === 'WebSockets',
-      request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
-      onGone: (gone) => {
-        roster.remove(gone)
-        seat.release()
-        // Who polls still has to learn it: then the transport says when nobody needs to any more.
-        if (http && !(transport instanceof LongPollingTransport)) this.#connections.gone(http)
-      },
-      onEnd: this.#logEnd,
-    })
+    const request = keepsRequest ? toHubRequest(arrival.request, transport.name) : UNKEPT[transport.name]
+    const connection = serve(new Stay(arrival, transport, request, this.#stayParts))
     roster.add(connection)
     connection.start()
     return connection
-  }
-
-  /** One function for all connections. */
-  readonly #logEnd = ({ id, identity }: ServedConnection, error: ChannelError | undefined): void => {
-    if (!error) return
-    const { code, message, cause } = error
-    const details = { code, connection: id, user: identity.user }
-    if (code === 'internal' || code === 'store_failed') {
-      this.#parts.logger.error({ ...details, err: cause ?? error }, message)
-    } else this.#parts.logger.info(details, message)
   }
 }
 

@@ -13,6 +13,7 @@ import { requireFirstInLine, send, sendJson, sendProblem, toChannelError } from 
 import { Authenticator } from './authenticator.ts'
 import { Carriers } from './carriers.ts'
 import { allowOrigin } from './cors.ts'
+import type { HandOver } from './hand-over.ts'
 import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
@@ -37,12 +38,16 @@ export interface EndpointParts {
   readonly limits: Limits
   readonly access: AccessOptions
   readonly authenticate: Authenticate
+  /** Throws where the user must stay away. */
+  readonly requireAllowed: (user: string | undefined) => void
   /** Where a client is to go instead. */
   readonly redirect?: RedirectClient | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
   readonly socketWriter: SocketWriter
+  /** Other processes that serve WebSockets; left out where there are none. */
+  readonly handOver?: HandOver | undefined
   /** The other nodes; left out where there are none. */
   readonly neighbours?: Neighbours | undefined
 }
@@ -125,10 +130,7 @@ export class Endpoint {
         sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
         return
       }
-      const identity = await this.#authenticator.identify(request).catch((error: unknown) => {
-        if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
-        throw error
-      })
+      const identity = await this.#identifyOrNot(request)
       // Whom messages are for stays as it was: another user has to connect anew.
       if (!identity || identity.user !== http.identity.user) {
         sendJson(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer' })
@@ -188,7 +190,9 @@ export class Endpoint {
       seat = this.#seat(request)
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
-      const identity = await this.#authenticator.identify(request)
+      const identified = this.#authenticator.identify(request)
+      // Without a promise the upgrade is answered in the turn in which it came.
+      const identity = identified instanceof Promise ? await identified : identified
       const http = token ? await this.#find(token, identity, request) : undefined
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
@@ -262,6 +266,16 @@ export class Endpoint {
     const http = this.#connections.get(token)
     if (!http) return { status: 404, error: 'connection_not_found' }
     return http.version === 0 ? { status: 400, error: 'unsupported_negotiate_version' } : http
+  }
+
+  /** Undefined where the credentials are refused. */
+  async #identifyOrNot(request: IncomingMessage): Promise<Identity | undefined> {
+    try {
+      return await this.#authenticator.identify(request)
+    } catch (error) {
+      if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
+      throw error
+    }
   }
 
   /** A GET of a client that negotiated: it opens its transport, or polls. */

@@ -74,8 +74,8 @@ describe('a connection that another process writes to', () => {
       id: 'there',
       user: 'u',
       groups: ['g'],
-      onPace: () => {},
       onGroup: (...change) => void told.push(change),
+      onPace() {},
     })
     expect((await post(1)).connections).toBe(2)
     expect((await post(2, { users: 'u', groups: 'g' })).connections).toBe(2)

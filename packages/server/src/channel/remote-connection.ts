@@ -9,7 +9,7 @@ export interface RemoteConnectionInit {
   readonly groups: readonly string[]
   /** Told of groups that it is put into or taken out of. */
   readonly onGroup: (group: string, isIn: boolean) => void
-  /** Told how often it is to be told: see Connection.tellEvery. */
+  /** Told how often it wants to be told. See Connection.tellEvery. */
   readonly onPace: (intervalMs: number) => void
 }
 

@@ -38,6 +38,7 @@ export type ToConnection = { readonly connection: number } & (
   | { readonly kind: 'close'; readonly error: SentError }
   | { readonly kind: 'renew'; readonly identity: Identity }
   | { readonly kind: 'group'; readonly group: string; readonly isIn: boolean }
+  /** See Connection.tellEvery. */
   | { readonly kind: 'pace'; readonly intervalMs: number }
   /** What the hub's methods say to the client. */
   | { readonly kind: 'say'; readonly payload: Uint8Array; readonly countedMessages: number }

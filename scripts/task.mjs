@@ -10,7 +10,18 @@ const NODE_OLDEST = [20, 19]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
-const tasks = { start, test, check, bench, fuzz, conformance, 'conformance-server': conformanceServer, build, format }
+const tasks = {
+  start,
+  test,
+  check,
+  api,
+  bench,
+  fuzz,
+  conformance,
+  'conformance-server': conformanceServer,
+  build,
+  format,
+}
 const [name = '', ...taskArgs] = process.argv.slice(2)
 const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
 if (!task) fail(`There is no task "${name}". Tasks: ${Object.keys(tasks).join(', ')}.`)
@@ -47,8 +58,17 @@ function check(args) {
     console.log(`\n▸ ${String(title)}`)
     run(command, commandArgs)
   }
+  console.log('\n▸ what the packages offer, against docs/api')
+  runNode(['scripts/api-report.mjs'])
   if (!args.includes('--without-tests')) run('vitest', ['run'])
   console.log('\ncheck: all is well')
+}
+
+/** Brings docs/api up to date with what the packages offer. */
+function api() {
+  install()
+  build()
+  runNode(['scripts/api-report.mjs', '--write'])
 }
 
 function bench(args) {

@@ -7,7 +7,7 @@ const common = {
   dts: false,
   platform: 'browser',
   target: 'es2022',
-  deps: { alwaysBundle: ['@serverchannel/protocol'] },
+  deps: { alwaysBundle: [/^@serverchannel\/protocol/, '@msgpack/msgpack'] },
 } satisfies UserConfig
 
 const script = (entry: Record<string, string>): UserConfig => ({
@@ -23,6 +23,9 @@ export default defineConfig([
     ...common,
     entry: {
       index: 'src/index.ts',
+      websocket: 'src/websocket.ts',
+      messagepack: 'src/messagepack.ts',
+      development: 'src/development.ts',
       terrasoft: 'src/terrasoft.ts',
       'terrasoft-bridge': 'src/terrasoft-bridge.ts',
       'terrasoft-sdk': 'src/terrasoft-sdk.ts',

@@ -5,7 +5,7 @@
  * |---|---|---|
  * | `access_token_failed` | the `accessToken` function threw or rejected; see `cause` | tries again |
  * | `buffer_overflow` | a `messages()` loop, or a page with suspended events, fell behind by more than its ceiling | goes on |
- * | `call_failed` | the server answered a call with an error; its text is the message | goes on |
+ * | `call_failed` | the hub method that was called answered with an error, which the message is | goes on |
  * | `channel_closed` | `close()` was called while something was waited for | is closed |
  * | `closed_by_server` | the server ended the connection and wants no other | is closed |
  * | `connection_failed` | the server could not be reached, or refused the upgrade (401, 403, 503: browsers don't say) | tries again |

@@ -1,14 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type LossReason, type Message, parsePosition } from '@serverchannel/protocol'
-import { Calls } from './calls.ts'
+import { type BodyOf, type ChannelState, type Message, parsePosition, type SenderOf } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
-import { Connection, type ConnectionState } from './connection.ts'
-import { Cursor, type Gap } from './cursor.ts'
-import { resolveHubUrl } from './hub-url.ts'
-import { readInvocation } from './invocation.ts'
-import { callAll, Listeners, type ListenOptions } from './listeners.ts'
-import { MessageQueue } from './message-queue.ts'
-import { type ConnectOptions, createSettings, type Settings } from './options.ts'
+import type { StateChange } from './channel-events.ts'
+import type { ConnectionState } from './connection-state.ts'
+import { type Cursor, createCursor, type Gap } from './cursor.ts'
+import type { Environment } from './environment.ts'
+import { type HandlerOptions, Listeners, type ListenOptions, type Off } from './listeners.ts'
+import { createMessageQueue, type MessageQueue } from './message-queue.ts'
+import type { MessageSource, OpenSource } from './source.ts'
+import { untilOpen } from './until-open.ts'
 
 /** What {@link Channel.messages} can be told. */
 export interface MessagesOptions extends ListenOptions {
@@ -16,62 +16,78 @@ export interface MessagesOptions extends ListenOptions {
   readonly max?: number | undefined
 }
 
-/** What came with a change of {@link Channel.state}. */
-export interface StateChange {
-  readonly state: ConnectionState
-  readonly previous: ConnectionState
-  /** With `open`. True: all that was missed has come. False: it is lost. Undefined: there was nothing to come. */
-  readonly recovered?: boolean
-  /** Why it is lost. */
-  readonly reason?: LossReason
-  /** With `reconnecting` and `closed`: why. Undefined after `close()`. */
-  readonly error?: ChannelError
+/** How far the page may be behind the server. */
+export interface Lag {
+  /** Messages that came and that loops over `messages()` have not taken yet. */
+  readonly messages: number
+  /**
+   * How long nothing was heard of the server, in milliseconds: what was posted before that has been handed out. While the
+   * channel is open, at most the interval of the server's pings and what the network takes. Infinity before the first
+   * connection.
+   */
+  readonly ms: number
+}
+
+/** What a channel is made of. */
+export interface ChannelParts {
+  readonly openSource: OpenSource
+  readonly environment: Environment
+  readonly position: string | undefined
 }
 
 const HELD_MESSAGES_MAX = 10_000
 
+/** A message whose body is by the contract. */
+type MessageOf<Contract, Sender> = Message<BodyOf<Contract, Sender>>
+
 /**
- * The page's end of a server's channel. Made by {@link connect}.
+ * The page's end of a server's channel, as far as it listens; what it can do besides are
+ * `channel-calls.ts` and `channel-events.ts`. Made by {@link connect}.
  *
  * Whatever the network does, each handler runs once for each message, in the channel's order. Handlers are called in
  * the order in which they were added, those for one sender first; what one throws is reported and the others still run.
  * A handler that is added or taken off while a message is handed out counts from the next message on.
  */
-export class Channel {
-  readonly #settings: Settings
+export class Channel<Contract = unknown> implements AsyncDisposable {
+  readonly #parts: ChannelParts
   readonly #cursor: Cursor
-  readonly #connection: Connection
+  readonly #source: MessageSource
   readonly #bySender = new Map<string, Listeners<[Message]>>()
-  readonly #messages: Listeners<[Message]> = new Listeners()
-  readonly #states: Listeners<[ConnectionState, StateChange]> = new Listeners()
-  readonly #gaps: Listeners<[Gap]> = new Listeners()
-  readonly #errors: Listeners<[ChannelError]> = new Listeners()
-  readonly #queues = new Set<MessageQueue>()
-  readonly #calls: Calls = new Calls()
+  readonly #messages: Listeners<[Message]>
+  readonly #states: Listeners<[ConnectionState, StateChange]>
+  readonly #gaps: Listeners<[Gap]>
+  readonly #errors: Listeners<[ChannelError]>
+  readonly #queues = new Set<Pick<MessageQueue<Message>, 'held' | 'end'>>()
   /** What the server said last about what was missed; told with the next `open`. */
   #recovery: Pick<StateChange, 'recovered' | 'reason'> = {}
   /** Why it was closed, if not by `close()`. */
   #closedBy: ChannelError | undefined
 
-  /** @throws TypeError where the url or an option is none. */
-  constructor(url: string, options: ConnectOptions) {
-    const settings = createSettings(options)
-    this.#settings = settings
-    this.#cursor = new Cursor(settings.position, (gap) => this.#emit(this.#gaps, gap))
-    this.#connection = new Connection(resolveHubUrl(url), settings, {
-      position: () => this.position ?? '',
-      onInvocation: (target, args) => this.#receive(target, args),
-      onCompletion: (record) => this.#calls.complete(record),
+  /** @internal */
+  constructor(parts: ChannelParts) {
+    const { reportError } = parts.environment
+    this.#parts = parts
+    this.#messages = new Listeners(reportError)
+    this.#states = new Listeners(reportError)
+    this.#gaps = new Listeners(reportError)
+    this.#errors = new Listeners(reportError)
+    this.#cursor = createCursor(parts.position, (gap) => this.#gaps.emit(gap))
+    this.#source = parts.openSource({
+      position: () => this.position,
+      onMessage: (message) => this.#receive(message),
+      onChannelState: (state) => this.#settle(state),
       onStateChange: (state, previous, error) => this.#changeState(state, previous, error),
-      onError: (error) => {
-        this.#calls.fail(error)
-        this.#fail(error)
-      },
+      onError: (error) => this.#fail(error),
     })
   }
 
+  /** @internal */
+  get source(): MessageSource {
+    return this.#source
+  }
+
   get state(): ConnectionState {
-    return this.#connection.state
+    return this.#source.state
   }
 
   /**
@@ -79,23 +95,41 @@ export class Channel {
    * {@link connect}, it makes another channel go on from there. In a message handler it covers that message.
    */
   get position(): string | undefined {
-    return this.#cursor.position
+    return this.#cursor.position()
+  }
+
+  /**
+   * How far the page may be behind: to be shown, or logged, when somebody doubts what he sees.
+   *
+   * @example
+   * status.textContent = channel.lag.ms < 30_000 ? 'live' : `as of ${Math.round(channel.lag.ms / 1000)} s ago`
+   */
+  get lag(): Lag {
+    let messages = 0
+    for (const queue of this.#queues) messages += queue.held()
+    return { messages, ms: this.#parts.environment.now() - (this.#source.heardAt ?? -Infinity) }
   }
 
   /**
    * Calls the handler with each message of this sender (the message id that the server posts with), compared exactly.
-   * Returns what takes the handler off again.
+   * Where the channel has a contract, the body is what that says. Returns what takes the handler off again.
    *
    * @example
    * const off = channel.on('OrderChanged', (body: { id: number }) => refresh(body.id))
    */
-  on<Body = unknown>(
-    sender: string,
+  on<Sender extends SenderOf<Contract>>(
+    sender: Sender,
+    handler: (body: BodyOf<Contract, Sender>, message: MessageOf<Contract, Sender>) => void,
+    options?: HandlerOptions,
+  ): Off
+  on<Body = unknown, Sender extends string = string>(
+    sender: Sender & (Sender extends SenderOf<Contract> ? never : unknown),
     handler: (body: Body, message: Message<Body>) => void,
-    options?: ListenOptions,
-  ): () => void {
+    options?: HandlerOptions,
+  ): Off
+  on(sender: string, handler: (body: never, message: never) => void, options?: HandlerOptions): Off {
     // What is posted under a sender is agreed between the two ends; the types say what the page expects.
-    const call = (message: Message): void => handler(message.Body as Body, message as Message<Body>)
+    const call = (message: Message): void => handler(message.Body as never, message as never)
     return this.#listen(sender, call, options)
   }
 
@@ -105,7 +139,7 @@ export class Channel {
    * @example
    * channel.onMessage((message) => console.log(message.Header.Sender, message.Body))
    */
-  onMessage(handler: (message: Message) => void, options?: ListenOptions): () => void {
+  onMessage(handler: (message: Message) => void, options?: HandlerOptions): Off {
     return this.#messages.add(handler, options)
   }
 
@@ -117,14 +151,22 @@ export class Channel {
    * @example
    * for await (const message of channel.messages('OrderChanged', { signal })) await refresh(message.Body)
    */
-  messages(sender?: string, { signal, max = HELD_MESSAGES_MAX }: MessagesOptions = {}): AsyncIterableIterator<Message> {
-    const queue = new MessageQueue(max, () => {
+  messages<Sender extends SenderOf<Contract>>(
+    sender: Sender,
+    options?: MessagesOptions,
+  ): AsyncIterableIterator<MessageOf<Contract, Sender>>
+  messages<Body = unknown>(sender?: string, options?: MessagesOptions): AsyncIterableIterator<Message<Body>>
+  messages(
+    sender?: string,
+    { signal, max = HELD_MESSAGES_MAX }: MessagesOptions = {},
+  ): AsyncIterableIterator<Message<never>> {
+    const queue = createMessageQueue<Message<never>>(max, () => {
       this.#queues.delete(queue)
       off()
       signal?.removeEventListener('abort', stop)
     })
     const stop = (): void => queue.stop()
-    const push = (message: Message): void => queue.push(message)
+    const push = (message: Message): void => queue.push(message as Message<never>)
     const off = sender === undefined ? this.onMessage(push) : this.#listen(sender, push)
     this.#queues.add(queue)
     signal?.addEventListener('abort', stop)
@@ -139,7 +181,7 @@ export class Channel {
    * @example
    * channel.onStateChange((state) => banner.toggle(state === 'reconnecting'))
    */
-  onStateChange(handler: (state: ConnectionState, change: StateChange) => void, options?: ListenOptions): () => void {
+  onStateChange(handler: (state: ConnectionState, change: StateChange) => void, options?: HandlerOptions): Off {
     return this.#states.add(handler, options)
   }
 
@@ -150,7 +192,7 @@ export class Channel {
    * @example
    * channel.onGap(() => reloadOrders())
    */
-  onGap(handler: (gap: Gap) => void, options?: ListenOptions): () => void {
+  onGap(handler: (gap: Gap) => void, options?: HandlerOptions): Off {
     return this.#gaps.add(handler, options)
   }
 
@@ -161,7 +203,7 @@ export class Channel {
    * @example
    * channel.onError((error) => console.warn(error.code, error.message))
    */
-  onError(handler: (error: ChannelError) => void, options?: ListenOptions): () => void {
+  onError(handler: (error: ChannelError) => void, options?: HandlerOptions): Off {
     return this.#errors.add(handler, options)
   }
 
@@ -172,54 +214,32 @@ export class Channel {
    * @example
    * await channel.ready({ signal: AbortSignal.timeout(5_000) })
    */
-  async ready({ signal }: ListenOptions = {}): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.state === 'open') return
-    if (this.state === 'closed') throw this.#closedError()
-    const settled = new AbortController()
-    const untilSettled = { signal: settled.signal }
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.onStateChange((state) => {
-          if (state === 'open') resolve()
-          else if (state === 'closed') reject(this.#closedError())
-        }, untilSettled)
-        signal?.addEventListener('abort', () => reject(signal.reason as Error), untilSettled)
-      })
-    } finally {
-      settled.abort()
-    }
-  }
-
-  /**
-   * Calls a method of the server's hub and resolves with what it returns. Rejects with a {@link ChannelError}:
-   * `connection_failed` where there is no connection now, `call_failed` with the server's text where it refuses, and what
-   * ended the connection where it is gone before the answer: the server may have done what it was asked, or not.
-   *
-   * @example
-   * console.log(await channel.invoke('Ping'))
-   */
-  invoke(method: string, args: readonly unknown[] = []): Promise<unknown> {
-    return this.#calls.begin(method, args, (text) => this.#connection.send(text))
+  ready(options: ListenOptions = {}): Promise<void> {
+    return untilOpen(this, () => this.#closedError(), options)
   }
 
   /** Tries to connect now where the channel waits to do so. A connection that works is left as it is. */
   reconnect(): void {
-    this.#connection.wake()
+    this.#source.wake()
   }
 
-  /** Closes the channel for good and resolves when its socket is gone, after a second at most. Idempotent. */
+  /** Closes the channel for good and resolves when its connection is gone, after a second at most. Idempotent. */
   async close(): Promise<void> {
-    await this.#connection.close()
+    await this.#source.close()
   }
 
   /** As {@link Channel.close}, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
-  #listen(sender: string, handler: (message: Message) => void, options?: ListenOptions): () => void {
-    const listeners = this.#bySender.get(sender) ?? new Listeners<[Message]>()
+  /** As {@link Channel.close}, for `using`: begins to close. */
+  [Symbol.dispose](): void {
+    void this.close()
+  }
+
+  #listen(sender: string, handler: (message: Message) => void, options?: HandlerOptions): Off {
+    const listeners = this.#bySender.get(sender) ?? new Listeners<[Message]>(this.#parts.environment.reportError)
     const off = listeners.add(handler, options, () => {
       if (listeners.handlers.length === 0) this.#bySender.delete(sender)
     })
@@ -227,43 +247,18 @@ export class Channel {
     return off
   }
 
-  #receive(target: unknown, args: unknown): void {
-    const invocation = readInvocation(target, args)
-    switch (invocation.name) {
-      case 'message':
-        this.#receiveMessage(invocation.message)
-        return
-      case 'state': {
-        const { recovered, reason } = invocation.state
-        this.#recovery = { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) }
-        this.#cursor.settle(invocation.state)
-        this.#connection.caughtUp()
-        return
-      }
-      case 'broken':
-        this.#fail(new ChannelError('protocol_broken', 'The server sent a message or a state that is none.'))
-        return
-      case 'unknown':
-        return
-      default:
-        invocation satisfies never
-    }
+  #settle(state: ChannelState): void {
+    const { recovered, reason } = state
+    this.#recovery = { ...(recovered === undefined ? {} : { recovered }), ...(reason ? { reason } : {}) }
+    this.#cursor.settle(state)
   }
 
-  #receiveMessage(message: Message): void {
+  #receive(message: Message): void {
     const position = typeof message.Position === 'string' ? parsePosition(message.Position) : undefined
-    if (position) {
-      this.#connection.keepCatchingUp()
-      if (!this.#cursor.pass(position)) return
-    } else if (this.position === undefined) {
-      // A server without positions states none; one that has them sends messages without only past the log.
-      this.#connection.caughtUp()
-    }
-    const { reportError } = this.#settings.environment
+    if (position && !this.#cursor.pass(position)) return
     const forAll = this.#messages.handlers
-    const bySender = this.#bySender.get(message.Header.Sender)
-    if (bySender) callAll(bySender.handlers, reportError, message)
-    callAll(forAll, reportError, message)
+    this.#bySender.get(message.Header.Sender)?.emit(message)
+    this.#messages.call(forAll, message)
   }
 
   #changeState(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void {
@@ -273,19 +268,15 @@ export class Channel {
       this.#closedBy = error
       for (const queue of this.#queues) queue.end(error)
     }
-    if (state === 'closed') this.#calls.fail(this.#closedError())
     const change = { state, previous, ...(state === 'open' ? recovery : {}), ...(error ? { error } : {}) }
-    this.#emit(this.#states, state, change)
+    this.#states.emit(state, change)
   }
 
   /** An end that nobody listens for is not kept quiet. */
   #fail(error: ChannelError): void {
-    if (error === this.#closedBy && this.#errors.handlers.length === 0) this.#settings.environment.reportError(error)
-    else this.#emit(this.#errors, error)
-  }
-
-  #emit<Args extends readonly unknown[]>(listeners: Listeners<Args>, ...args: Args): void {
-    listeners.emit(this.#settings.environment.reportError, ...args)
+    const { reportError } = this.#parts.environment
+    if (error === this.#closedBy && this.#errors.handlers.length === 0) reportError(error)
+    else this.#errors.emit(error)
   }
 
   #closedError(): ChannelError {

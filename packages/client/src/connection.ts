@@ -1,23 +1,18 @@
+import type { HubMessage } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
+import type { HubRecord } from './codec.ts'
+import type { ConnectionState } from './connection-state.ts'
 import type { Timer } from './environment.ts'
-import { attemptUrl } from './hub-url.ts'
 import type { Settings } from './options.ts'
-import type { HubRecord } from './record-reader.ts'
-import { Session } from './session.ts'
-
-/**
- * - `connecting`: not connected yet.
- * - `open`: connected, and all that was missed has come or is stated to be lost.
- * - `reconnecting`: the connection is gone; attempts go on until one succeeds.
- * - `closed`: for good, by `close()` or because the server wants no connection.
- */
-export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
+import { openSession, type Session } from './session.ts'
+import type { TransportChoice, Verdict } from './transports/transport.ts'
 
 export interface ConnectionListener {
-  /** Asked at each attempt: where to go on from, or an empty string. */
-  position(): string
-  onInvocation(target: unknown, args: unknown): void
-  onCompletion(record: HubRecord): void
+  /** Asked at each attempt: writes into the url's query what the server is to be told. */
+  prepare(url: URL): void
+  /** The server is there. Not open yet: whoever listens says so with `caughtUp()`. */
+  onHandshake(): void
+  onRecord(record: HubRecord): void
   onStateChange(state: ConnectionState, previous: ConnectionState, error: ChannelError | undefined): void
   onError(error: ChannelError): void
 }
@@ -26,207 +21,233 @@ export interface ConnectionListener {
 const CATCH_UP_GRACE_MS = 2_000
 
 /**
- * `waiting`: until the next attempt. `authorizing`: asks for an access token. `shaking`: a socket opens and shakes hands.
- * `catching-up`: what was missed comes, until the server states the position. `open`. `closed`.
+ * `waiting`: until the next attempt. `authorizing`: asks for an access token. `shaking`: a transport opens and shakes
+ * hands. `catching-up`: what was missed comes, until the server states the position. `open`. `closed`.
  */
 type Phase = 'waiting' | 'authorizing' | 'shaking' | 'catching-up' | 'open' | 'closed'
-/** `due`: the timer ran out. `wake`: from outside, there is reason to try at once. */
-type Happening = 'due' | 'wake' | 'authorized' | 'shaken' | 'caught-up' | 'lost' | 'refused' | 'close'
+/** `due`: the timer ran out. `wake`: from outside, there is reason to try at once. `freeze`: the page is put away. */
+type Happening = 'due' | 'wake' | 'authorized' | 'shaken' | 'caught-up' | 'lost' | 'refused' | 'freeze' | 'close'
+
+/** Nothing is to be done. */
+type Passed =
+  // A later statement of the position, which the channel has noted.
+  | 'open caught-up'
+  // What was asked for by an attempt that was given up in the meantime.
+  | 'waiting authorized'
+  | `closed ${Happening}`
+  // A token is on its way; it can't be hurried.
+  | 'authorizing wake'
+  // No session or timer there that could say so.
+  | `waiting ${'shaken' | 'caught-up' | 'lost' | 'refused'}`
+  | `authorizing ${'due' | 'shaken' | 'caught-up' | 'refused'}`
+  | `shaking ${'due' | 'authorized' | 'caught-up'}`
+  | `catching-up ${'authorized' | 'shaken'}`
+  | `open ${'due' | 'authorized' | 'shaken'}`
+
+/** A connection that is made again and again. */
+export interface Connection {
+  readonly state: ConnectionState
+  /** When the server last said anything. */
+  readonly heardAt: number | undefined
+  /** Tries at once where it waits, and looks whether a connection that seems open still is. */
+  wake(): void
+  /** The server stated the position: all that was missed has come, or won't. */
+  caughtUp(): void
+  /** A message with a position came: such a server will also state the position, however much it has to send before. */
+  keepCatchingUp(): void
+  /** @throws ChannelError `connection_lost` where it is not connected. */
+  send(message: HubMessage): void
+  /** Resolves when the transport is gone. Idempotent. */
+  close(): Promise<void>
+}
 
 /** Keeps one session at a time going, for ever, until it is closed or refused. */
-export class Connection {
-  readonly #hub: URL
-  readonly #settings: Settings
-  readonly #listener: ConnectionListener
-  readonly #stopWaking: () => void
-  #phase: Phase = 'waiting'
-  #hasOpened = false
-  #failures = 0
-  #accessToken: string | undefined
-  #session: Session | undefined
-  #timer: Timer | undefined
-  #gone: Promise<void> | undefined
+export function openConnection(
+  hub: URL,
+  settings: Settings,
+  choice: TransportChoice,
+  listener: ConnectionListener,
+): Connection {
+  const { environment, reconnectDelayMs, reconnectDelayMsMax } = settings
+  let phase = 'waiting' as Phase
+  let hasOpened = false
+  let failures = 0
+  let accessToken: string | undefined
+  let session: Session | undefined
+  let heardAt: number | undefined
+  let timer: Timer | undefined
+  let gone: Promise<void> | undefined
+  /** Numbers the attempts, so that a token that comes late is not taken for a later one's. */
+  let attempts = 0
 
-  constructor(hub: URL, settings: Settings, listener: ConnectionListener) {
-    this.#hub = hub
-    this.#settings = settings
-    this.#listener = listener
-    this.#stopWaking = settings.environment.onWake(() => this.wake())
-    void this.#authorize()
-  }
-
-  get state(): ConnectionState {
-    if (this.#phase === 'open' || this.#phase === 'closed') return this.#phase
-    return this.#hasOpened ? 'reconnecting' : 'connecting'
-  }
-
-  /** Tries at once where it waits, and looks whether a connection that seems open still is. */
-  wake(): void {
-    this.#step('wake')
-  }
-
-  /** Returns false where there is no connection to send it on. */
-  send(text: string): boolean {
-    return this.#session?.send(text) ?? false
-  }
-
-  /** The server stated the position: all that was missed has come, or won't. */
-  caughtUp(): void {
-    this.#step('caught-up')
-  }
-
-  /** A message with a position came: such a server will also state the position, however much it has to send before. */
-  keepCatchingUp(): void {
-    if (this.#phase === 'catching-up') this.#setTimer(CATCH_UP_GRACE_MS)
-  }
-
-  /** Resolves when the socket is gone. Idempotent. */
-  async close(): Promise<void> {
-    this.#step('close')
-    await this.#gone
-  }
-
-  #step(happening: Happening, error?: ChannelError): void {
-    const step = `${this.#phase} ${happening}` as const
-    switch (step) {
+  const step = (happening: Happening, error?: ChannelError, verdict?: Verdict): void => {
+    const taken = `${phase} ${happening}` as const
+    switch (taken) {
       case 'waiting wake':
         // Old failures say nothing about a network that is back.
-        this.#failures = 0
-        void this.#authorize()
+        failures = 0
+        void authorize()
         return
       case 'waiting due':
-        void this.#authorize()
+        void authorize()
         return
       case 'authorizing authorized':
-        this.#open()
+        open()
         return
       case 'shaking shaken':
-        this.#phase = 'catching-up'
-        this.#setTimer(CATCH_UP_GRACE_MS)
+        phase = 'catching-up'
+        choice.worked()
+        setTimer(CATCH_UP_GRACE_MS)
+        listener.onHandshake()
         return
       case 'catching-up due':
       case 'catching-up caught-up':
-        this.#enter('open')
+        enter('open')
         return
       case 'shaking wake':
       case 'catching-up wake':
       case 'open wake':
-        this.#session?.check()
+        session?.check()
         return
       case 'open lost':
         // A server whose data can't be read is not asked again and again for the same.
-        if (error?.code !== 'protocol_broken') this.#failures = 0
-        this.#wait(error)
+        if (error?.code !== 'protocol_broken') failures = 0
+        wait(error)
+        return
+      case 'shaking lost':
+        if (choice.failed(verdict)) {
+          // Nobody waits: it is not the server that failed.
+          void authorize()
+          if (error) listener.onError(error)
+        } else wait(error)
         return
       case 'authorizing lost':
-      case 'shaking lost':
       case 'catching-up lost':
-        this.#wait(error)
+        wait(error)
+        return
+      // A page with an open connection is not kept by browsers; one that is frozen could not answer on it.
+      case 'waiting freeze':
+      case 'authorizing freeze':
+      case 'shaking freeze':
+      case 'catching-up freeze':
+      case 'open freeze':
+        void session?.close()
+        enter('waiting')
         return
       case 'waiting close':
       case 'authorizing close':
       case 'shaking close':
       case 'catching-up close':
       case 'open close':
-        this.#gone = this.#session?.close()
-        this.#enter('closed')
+        gone = session?.close()
+        enter('closed')
         return
       case 'shaking refused':
       case 'catching-up refused':
       case 'open refused':
-        this.#enter('closed', error)
-        return
-      // A later statement of the position, which the channel has noted.
-      case 'open caught-up':
-      // What was asked for by an attempt that was given up in the meantime.
-      case 'closed authorized':
-      case 'closed due':
-      case 'closed wake':
-      case 'closed close':
-      // A token is on its way; it can't be hurried.
-      case 'authorizing wake':
-        return
-      // No session or timer there that could say so.
-      case 'waiting authorized':
-      case 'waiting shaken':
-      case 'waiting caught-up':
-      case 'waiting lost':
-      case 'waiting refused':
-      case 'authorizing due':
-      case 'authorizing shaken':
-      case 'authorizing caught-up':
-      case 'authorizing refused':
-      case 'shaking due':
-      case 'shaking authorized':
-      case 'shaking caught-up':
-      case 'catching-up authorized':
-      case 'catching-up shaken':
-      case 'open due':
-      case 'open authorized':
-      case 'open shaken':
-      case 'closed shaken':
-      case 'closed caught-up':
-      case 'closed lost':
-      case 'closed refused':
+        enter('closed', error)
         return
       default:
-        step satisfies never
+        taken satisfies Passed
     }
   }
 
   /** Always ends in a later turn, so that who connects can add handlers before anything happens. */
-  async #authorize(): Promise<void> {
-    this.#timer?.stop()
-    this.#phase = 'authorizing'
+  const authorize = async (): Promise<void> => {
+    const attempt = ++attempts
+    leave()
+    phase = 'authorizing'
     await Promise.resolve()
-    const { accessToken } = this.#settings
+    let failure: ChannelError | undefined
     try {
-      this.#accessToken = typeof accessToken === 'function' ? await accessToken() : accessToken
+      accessToken = typeof settings.accessToken === 'function' ? await settings.accessToken() : settings.accessToken
     } catch (cause) {
-      this.#step('lost', new ChannelError('access_token_failed', 'There is no access token.', { cause }))
-      return
+      failure = new ChannelError('access_token_failed', 'No access token.', { cause })
     }
-    this.#step('authorized')
+    if (attempt === attempts) step(failure ? 'lost' : 'authorized', failure)
   }
 
-  #open(): void {
-    this.#phase = 'shaking'
-    const url = attemptUrl(this.#hub, this.#listener.position(), this.#accessToken)
+  const open = (): void => {
+    phase = 'shaking'
+    const url = new URL(hub)
+    listener.prepare(url)
     try {
-      this.#session = new Session(url, this.#settings, {
-        onHandshake: () => this.#step('shaken'),
-        onInvocation: (target, args) => this.#listener.onInvocation(target, args),
-        onCompletion: (record) => this.#listener.onCompletion(record),
-        onEnd: (error, isFinal) => this.#step(isFinal ? 'refused' : 'lost', error),
+      session = openSession(choice.next(), { ...settings, url, accessToken }, settings, {
+        onHandshake: () => step('shaken'),
+        onRecord: (record) => listener.onRecord(record),
+        onEnd: (error, isFinal, verdict) => step(isFinal ? 'refused' : 'lost', error, verdict),
       })
     } catch (cause) {
-      this.#step('lost', new ChannelError('connection_failed', 'The WebSocket could not be made.', { cause }))
+      step('lost', new ChannelError('connection_failed', 'There is no transport.', { cause }))
     }
   }
 
   /** Full jitter: a random part of a ceiling that doubles, so that many clients don't come back at the same moment. */
-  #wait(error: ChannelError | undefined): void {
-    const { environment, reconnectDelayMs, reconnectDelayMsMax } = this.#settings
-    const ceilingMs = Math.min(reconnectDelayMsMax, reconnectDelayMs * 2 ** this.#failures)
-    this.#failures++
-    this.#setTimer(environment.random() * ceilingMs)
-    this.#session = undefined
-    this.#enter('waiting', error)
+  const wait = (error: ChannelError | undefined): void => {
+    const ceilingMs = Math.min(reconnectDelayMsMax, reconnectDelayMs * 2 ** failures)
+    failures++
+    leave()
+    setTimer(environment.random() * ceilingMs)
+    enter('waiting', error)
   }
 
-  #enter(phase: 'waiting' | 'open' | 'closed', error?: ChannelError): void {
-    const previous = this.state
-    if (phase !== 'waiting') this.#timer?.stop()
-    if (phase === 'closed') this.#stopWaking()
-    this.#phase = phase
-    this.#hasOpened ||= phase === 'open'
-    const { state } = this
-    if (state !== previous) this.#listener.onStateChange(state, previous, error)
-    if (error) this.#listener.onError(error)
+  const leave = (): void => {
+    heardAt = session?.heardAt() ?? heardAt
+    session = undefined
+    timer?.stop()
   }
 
-  #setTimer(delayMs: number): void {
-    this.#timer?.stop()
-    this.#timer = this.#settings.environment.after(delayMs, () => this.#step('due'))
+  const enter = (next: 'waiting' | 'open' | 'closed', error?: ChannelError): void => {
+    const previous = state()
+    if (!error) timer?.stop()
+    if (next === 'closed') {
+      timer?.stop()
+      stopSigns()
+    }
+    phase = next
+    hasOpened ||= next === 'open'
+    const now = state()
+    if (now !== previous) listener.onStateChange(now, previous, error)
+    if (error) listener.onError(error)
+  }
+
+  const setTimer = (delayMs: number): void => {
+    timer?.stop()
+    timer = environment.after(delayMs, () => step('due'))
+  }
+
+  const state = (): ConnectionState => {
+    if (phase === 'open' || phase === 'closed') return phase
+    return hasOpened ? 'reconnecting' : 'connecting'
+  }
+
+  const stopSigns = environment.onSign((sign) => {
+    if (sign === 'online') choice.anotherNetwork()
+    if (sign === 'frozen') step('freeze')
+    else if (sign !== 'hidden') step('wake')
+  })
+  void authorize()
+  return {
+    get state() {
+      return state()
+    },
+    get heardAt() {
+      return session?.heardAt() ?? heardAt
+    },
+    wake: () => step('wake'),
+    caughtUp: () => step('caught-up'),
+    keepCatchingUp() {
+      if (phase === 'catching-up') setTimer(CATCH_UP_GRACE_MS)
+    },
+    send(message) {
+      if (phase !== 'open' && phase !== 'catching-up') {
+        throw new ChannelError('connection_lost', 'There is no connection.')
+      }
+      session?.send(message)
+    },
+    async close() {
+      step('close')
+      await gone
+    },
   }
 }

@@ -16,40 +16,41 @@ export interface Gap {
   readonly to: string
 }
 
-/** How far the page has got in the channel's log. Knows what it has seen, and what it can't have seen. */
-export class Cursor {
-  readonly #onGap: (gap: Gap) => void
-  #position: Position | undefined
-
-  constructor(position: string | undefined, onGap: (gap: Gap) => void) {
-    this.#position = position === undefined ? undefined : parsePosition(position)
-    this.#onGap = onGap
-  }
-
-  get position(): string | undefined {
-    return this.#position && formatPosition(this.#position.epoch, this.#position.offset)
-  }
-
+/** How far the page has got in the channel's log. */
+export interface Cursor {
+  /** `epoch:offset`; undefined before there is one. */
+  position(): string | undefined
   /** Moves on to a message's position. Returns false where it has been there before. */
-  pass(position: Position): boolean {
-    const known = this.#position
-    if (known?.epoch === position.epoch && position.offset <= known.offset) return false
-    // In a new epoch without a word about the old one, nobody knows what became of the rest of that.
-    this.#move(position, known?.epoch === position.epoch ? undefined : 'epoch-changed')
-    return true
-  }
-
+  pass(position: Position): boolean
   /** Takes the server's word for where the page is. */
-  settle({ epoch, offset, recovered, reason }: ChannelState): void {
-    const isLost = recovered === false
-    // What has been seen stays seen, but after a loss the server's count is the only one: it may have been rewound.
-    if (!isLost && this.#position?.epoch === epoch && offset <= this.#position.offset) return
-    this.#move({ epoch, offset }, isLost ? (reason ?? 'history-trimmed') : undefined)
-  }
+  settle(state: ChannelState): void
+}
 
-  #move(position: Position, reason: LossReason | undefined): void {
-    const from = this.position
-    this.#position = position
-    if (reason && from !== undefined) this.#onGap({ reason, from, to: formatPosition(position.epoch, position.offset) })
+/** Knows what the page has seen, and what it can't have seen. */
+export function createCursor(start: string | undefined, onGap: (gap: Gap) => void): Cursor {
+  let known = parsePosition(start ?? '')
+  const position = (): string | undefined => known && formatPosition(known.epoch, known.offset)
+  const move = (to: Position, reason: LossReason | undefined): void => {
+    const from = position()
+    known = to
+    if (reason && from) onGap({ reason, from, to: formatPosition(to.epoch, to.offset) })
+  }
+  /** Undefined where nothing can be said: in another epoch. */
+  const isPast = ({ epoch, offset }: Position): boolean | undefined =>
+    known?.epoch === epoch ? offset <= known.offset : undefined
+  return {
+    position,
+    pass(to) {
+      const past = isPast(to)
+      // In a new epoch without a word about the old one, nobody knows what became of the rest of that.
+      if (!past) move(to, past === false ? undefined : 'epoch-changed')
+      return !past
+    },
+    settle({ epoch, offset, recovered, reason }) {
+      const to = { epoch, offset }
+      // What has been seen stays seen, but after a loss the server's count is the only one: it may have been rewound.
+      if (recovered === false) move(to, reason ?? 'history-trimmed')
+      else if (!isPast(to)) move(to, undefined)
+    },
   }
 }

@@ -1,3 +1,13 @@
+/**
+ * What happens to a page. `online`: there is a network again. `visible`, `hidden`: it is looked at, or not.
+ * `frozen`: it goes into the back-forward cache, or is left for good: nobody knows which. `thawed`: it comes out of that,
+ * or out of a sleep that the browser has put it to.
+ */
+export type Sign = 'online' | 'visible' | 'hidden' | 'frozen' | 'thawed'
+
+/** A part of the Web Storage that is needed here. */
+export type KeptValues = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
+
 /** What the channel takes from its surroundings: time, chance, and the page's signs of life. Tests pass their own. */
 export interface Environment {
   /** Milliseconds. A clock that also runs while the machine sleeps, so that a dead connection shows at once. */
@@ -8,8 +18,12 @@ export interface Environment {
   readonly random: () => number
   /** Told of an error that a handler threw, so that the other handlers still run. */
   readonly reportError: (error: unknown) => void
-  /** Has `wake` called when there is reason to think that a connection can be had again. Returns what stops that. */
-  readonly onWake: (wake: () => void) => () => void
+  /** Has `listener` called with what happens to the page. Returns what stops that. */
+  readonly onSign: (listener: (sign: Sign) => void) => () => void
+  /** Whether nobody looks at the page. */
+  readonly isHidden: () => boolean
+  /** What outlives the page: of this tab, or of the whole browser. Undefined where nothing does. */
+  readonly kept?: (area: 'tab' | 'browser') => KeptValues | undefined
 }
 
 /** A call that is to come. */
@@ -20,11 +34,7 @@ export interface Timer {
 
 /** The surroundings of a page, a worker or a Node program, with what is given in their place. */
 export function createEnvironment(given: Partial<Environment> = {}): Environment {
-  return { now, after, random, reportError: report, onWake, ...given }
-}
-
-function now(): number {
-  return Date.now()
+  return { now: Date.now, after, random: Math.random, reportError: report, onSign, isHidden, ...given }
 }
 
 function after(delayMs: number, run: () => void): Timer {
@@ -32,25 +42,37 @@ function after(delayMs: number, run: () => void): Timer {
   return { stop: () => clearTimeout(timer) }
 }
 
-function random(): number {
-  return Math.random()
-}
-
 function report(error: unknown): void {
   if (typeof reportError === 'function') reportError(error)
   else console.error(error)
 }
 
-/** The network is back, the page is looked at again, or it comes out of the back-forward cache. */
-function onWake(wake: () => void): () => void {
+function isHidden(): boolean {
+  return typeof document === 'object' && document.visibilityState === 'hidden'
+}
+
+function onSign(listener: (sign: Sign) => void): () => void {
   if (typeof addEventListener !== 'function') return () => {}
-  const wakeIfVisible = (): void => {
-    if (document.visibilityState === 'visible') wake()
-  }
   const stopping = new AbortController()
   const { signal } = stopping
-  addEventListener('online', wake, { signal })
-  addEventListener('pageshow', wake, { signal })
-  if (typeof document === 'object') document.addEventListener('visibilitychange', wakeIfVisible, { signal })
+  const on = (target: EventTarget, event: string, say: () => Sign): void =>
+    target.addEventListener(event, () => listener(say()), { signal })
+  on(globalThis, 'online', () => 'online')
+  on(globalThis, 'pageshow', () => 'thawed')
+  on(globalThis, 'pagehide', () => 'frozen')
+  if (typeof document === 'object') {
+    on(document, 'visibilitychange', () => (isHidden() ? 'hidden' : 'visible'))
+    on(document, 'resume', () => 'thawed')
+  }
   return () => stopping.abort()
+}
+
+/** What there is where an environment says nothing of it. To name them throws where the page may not use them; Node warns of its own. */
+export function kept(area: 'tab' | 'browser'): KeptValues | undefined {
+  if (typeof document !== 'object') return undefined
+  try {
+    return area === 'tab' ? sessionStorage : localStorage
+  } catch {
+    return undefined
+  }
 }

@@ -1,30 +1,22 @@
 /**
- * The WebSocket url of a hub: relative to the page where there is one, `ws` for `http`, with the query it has.
+ * The http url of a hub: relative to the page where there is one, `http` for `ws`, with the query it has.
  *
  * @throws TypeError where it is not such a url.
  */
 export function resolveHubUrl(url: string): URL {
   const page = typeof location === 'object' ? location.href : undefined
-  let hub: URL
+  let hub: URL | undefined
   try {
-    hub = new URL(url, page)
-  } catch (cause) {
-    const hint = page ? '' : ' Outside of a page it has to be whole, such as "http://127.0.0.1:8080/msg".'
-    throw new TypeError(`'${url}' is not a url.${hint}`, { cause })
+    hub = new URL(url.replace(/^ws(s?:)/, 'http$1'), page)
+  } catch {
+    // Said below.
   }
-  hub.protocol = hub.protocol.replace(/^http/, 'ws')
-  if (hub.protocol !== 'ws:' && hub.protocol !== 'wss:') throw new TypeError(`'${url}' is not an http or ws url.`)
+  if (!hub?.protocol.startsWith('http')) {
+    throw new TypeError(`'${url}' is not a url of http or ws, such as "http://127.0.0.1:8080/msg".`)
+  }
   // The WebSocket constructor refuses a url with a fragment.
   hub.hash = ''
   return hub
-}
-
-/** The url of one attempt. `position` is always there: by it the server knows a client that keeps its position. */
-export function attemptUrl(hub: URL, position: string, accessToken: string | undefined): string {
-  const url = new URL(hub)
-  url.searchParams.set('position', position)
-  if (accessToken) url.searchParams.set('access_token', accessToken)
-  return url.href
 }
 
 /** The url of a hub in development mode, where a caller may name its user. */

@@ -1,79 +1,75 @@
-import type { Message } from '@serverchannel/protocol'
 import { ChannelError } from './channel-error.ts'
 
 /** Messages for one `for await` loop: holds what the loop has not asked for yet, up to a ceiling. */
-export class MessageQueue implements AsyncIterableIterator<Message> {
-  readonly #messagesMax: number
-  readonly #onEnd: () => void
-  #held: Message[] = []
-  #waiting: Waiting[] = []
-  #hasEnded = false
-  #error: ChannelError | undefined
-
-  /** `onEnd` is called once, when it takes no more messages. */
-  constructor(messagesMax: number, onEnd: () => void) {
-    this.#messagesMax = messagesMax
-    this.#onEnd = onEnd
-  }
-
-  push(message: Message): void {
-    if (this.#hasEnded) return
-    const waiting = this.#waiting.shift()
-    if (waiting) waiting.resolve({ done: false, value: message })
-    else if (this.#held.length < this.#messagesMax) this.#held.push(message)
-    else {
-      const text = `The loop over messages() fell behind by more than ${this.#messagesMax} messages.`
-      this.end(new ChannelError('buffer_overflow', text))
-    }
-  }
-
+export interface MessageQueue<Message> extends AsyncIterableIterator<Message> {
+  /** How many are held. */
+  held(): number
+  push(message: Message): void
   /** Takes no more messages. The loop gets those held, then the error if there is one. */
-  end(error?: ChannelError): void {
-    if (this.#hasEnded) return
-    this.#hasEnded = true
-    this.#error = error
-    this.#onEnd()
-    for (const { resolve, reject } of this.#waiting.splice(0)) {
-      if (this.#error) reject(this.#takeError(this.#error))
-      else resolve({ done: true, value: undefined })
-    }
-  }
-
+  end(error?: ChannelError): void
   /** Ends at once; what is held is let go. */
-  stop(): void {
-    this.#held = []
-    this.end()
-    this.#error = undefined
+  stop(): void
+}
+
+/** @param onEnd called once, when it takes no more messages */
+export function createMessageQueue<Message>(messagesMax: number, onEnd: () => void): MessageQueue<Message> {
+  const held: Message[] = []
+  const waiting: Waiting<Message>[] = []
+  let hasEnded = false
+  let failure: ChannelError | undefined
+
+  /** Gives those who wait what there is for them. An iterator throws once and is done after that. */
+  const serve = (): void => {
+    if (held.length === 0 && !hasEnded) return
+    const next = waiting.shift()
+    if (!next) return
+    if (held.length > 0) next.resolve({ done: false, value: held.shift() as Message })
+    else if (failure) {
+      next.reject(failure)
+      failure = undefined
+    } else next.resolve({ done: true, value: undefined })
+    serve()
   }
 
-  next(): Promise<IteratorResult<Message>> {
-    const message = this.#held.shift()
-    if (message) return Promise.resolve({ done: false, value: message })
-    if (this.#error) return Promise.reject(this.#takeError(this.#error))
-    if (this.#hasEnded) return Promise.resolve({ done: true, value: undefined })
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
-    })
+  const queue: MessageQueue<Message> = {
+    held: () => held.length,
+    push(message) {
+      if (hasEnded) return
+      if (waiting.length > 0 || held.length < messagesMax) {
+        held.push(message)
+        serve()
+      } else {
+        queue.end(new ChannelError('buffer_overflow', `messages() fell behind by more than ${messagesMax} messages.`))
+      }
+    },
+    end(error) {
+      if (hasEnded) return
+      hasEnded = true
+      failure = error
+      onEnd()
+      serve()
+    },
+    stop() {
+      held.length = 0
+      queue.end()
+      failure = undefined
+    },
+    next: () =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject })
+        serve()
+      }),
+    return() {
+      queue.stop()
+      return queue.next()
+    },
+    [Symbol.asyncIterator]: () => queue,
   }
-
-  return(): Promise<IteratorResult<Message>> {
-    this.stop()
-    return Promise.resolve({ done: true, value: undefined })
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  /** An iterator throws once and is done after that. */
-  #takeError(error: ChannelError): ChannelError {
-    this.#error = undefined
-    return error
-  }
+  return queue
 }
 
 /** Who asked for a message before there was one. */
-interface Waiting {
+interface Waiting<Message> {
   readonly resolve: (result: IteratorResult<Message>) => void
   readonly reject: (error: ChannelError) => void
 }

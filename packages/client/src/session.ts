@@ -1,212 +1,192 @@
-import { encodeHandshakeRequest, MessageType, RECORD_SEPARATOR } from '@serverchannel/protocol'
-import { ChannelError } from './channel-error.ts'
+import { type HubMessage, RECORD_SEPARATOR } from '@serverchannel/protocol'
+import { ChannelError, type ChannelErrorCode } from './channel-error.ts'
+import type { HubRecord } from './codec.ts'
 import type { Timer } from './environment.ts'
+import { CLOSE, PING } from './message-types.ts'
 import type { Settings } from './options.ts'
-import { type HubRecord, RecordReader } from './record-reader.ts'
-import { openSocket, type Socket } from './socket.ts'
+import type { Attempt, TransportKind, Verdict } from './transports/transport.ts'
 
 export interface SessionListener {
   onHandshake(): void
-  /** Of a target and arguments that nobody has looked at yet. */
-  onInvocation(target: unknown, args: unknown): void
-  /** Of a call that nobody has looked for yet. */
-  onCompletion(record: HubRecord): void
+  /** What is no ping and no end, as it came: nobody has looked at it yet. */
+  onRecord(record: HubRecord): void
   /** Comes once, and nothing after it. Final: the server wants no other attempt. */
-  onEnd(error: ChannelError, isFinal: boolean): void
+  onEnd(error: ChannelError, isFinal: boolean, verdict: Verdict): void
+}
+
+/** One transport's life as a SignalR connection. */
+export interface Session {
+  /** When the server last said anything, undefined before the handshake. */
+  heardAt(): number | undefined
+  send(message: HubMessage): void
+  /** Looks at the clock now: timers stand still while a page is frozen or the machine sleeps. */
+  check(): void
+  /** Ends it, politely, without a call of `onEnd`. Resolves when it is gone, or when waiting is of no more use. */
+  close(): Promise<void>
 }
 
 const CLOSE_TIMEOUT_MS = 1_000
 /** What a SignalR server says when it stops waiting or goes down: no refusal. Source: SIGNALR 2.7, K2. */
 const HANDSHAKE_CANCELED = 'Handshake was canceled.'
-const PING = `{"type":${MessageType.Ping}}${RECORD_SEPARATOR}`
-const CLOSE = `{"type":${MessageType.Close}}${RECORD_SEPARATOR}`
 
 type Phase = 'opening' | 'handshaking' | 'running' | 'ended'
-type Happening = 'opened' | 'text' | 'binary' | 'closed' | 'timer'
+type Happening = 'opened' | 'data' | 'closed' | 'timer'
+/** Nothing is to be done about late events of a transport that was given up. */
+type Passed = `ended ${Happening}`
 
-/** One socket's life as a SignalR connection, from its opening to its end. Source: SIGNALR 2.7, 2.8, 2.10. */
-export class Session {
-  readonly #settings: Settings
-  readonly #listener: SessionListener
-  readonly #socket: Socket
-  readonly #reader: RecordReader = new RecordReader()
-  #phase: Phase = 'opening'
-  #receivedAt = 0
-  #sentAt = 0
-  #timer: Timer
+/**
+ * Opens a transport and keeps to the protocol on it, until it ends. A closure and no class, because it is a third smaller.
+ * Source: SIGNALR 2.7, 2.8, 2.10.
+ *
+ * @throws what the transport throws where it can't be made.
+ */
+export function openSession(
+  { open, silenceMs = 0 }: TransportKind,
+  attempt: Attempt,
+  { codec, environment, keepAliveIntervalMs, handshakeTimeoutMs, serverTimeoutMs }: Settings,
+  listener: SessionListener,
+): Session {
+  const { now, after } = environment
+  const read = codec.createReader()
+  const timeoutMs = Math.max(serverTimeoutMs, silenceMs)
+  // Where nobody pings, never.
+  const pingMs = silenceMs ? Infinity : keepAliveIntervalMs
+  let phase = 'opening' as Phase
+  let heardAt: number | undefined
+  let sentAt = 0
 
-  /** @throws what the WebSocket constructor throws. */
-  constructor(url: string, settings: Settings, listener: SessionListener) {
-    this.#settings = settings
-    this.#listener = listener
-    this.#socket = openSocket(settings.WebSocket, url, {
-      onOpen: () => this.#step('opened'),
-      onText: (text) => this.#step('text', text),
-      onBinary: () => this.#step('binary'),
-      onClose: (reason) => this.#step('closed', reason),
-    })
-    this.#timer = settings.environment.after(settings.handshakeTimeoutMs, () => this.#step('timer'))
-  }
-
-  /** Ends it, politely, without a call of `onEnd`. Resolves when the socket is gone, or when waiting is of no more use. */
-  async close(): Promise<void> {
-    if (this.#phase === 'running') this.#socket.send(CLOSE)
-    this.#phase = 'ended'
-    this.#timer.stop()
-    const tooLong = new Promise<void>((resolve) => {
-      this.#timer = this.#settings.environment.after(CLOSE_TIMEOUT_MS, resolve)
-    })
-    await Promise.race([this.#socket.close(), tooLong])
-    this.#timer.stop()
-  }
-
-  /** Returns false where there is no connection to send it on. */
-  send(text: string): boolean {
-    if (this.#phase !== 'running') return false
-    this.#socket.send(text)
-    return true
-  }
-
-  /** Looks at the clock now: timers stand still while a page is frozen or the machine sleeps. */
-  check(): void {
-    if (this.#phase === 'running') this.#watch()
-  }
-
-  #step(happening: Happening, detail = ''): void {
-    const step = `${this.#phase} ${happening}` as const
-    switch (step) {
+  const step = (happening: Happening, detail?: unknown, verdict?: Verdict): void => {
+    const taken = `${phase} ${happening}` as const
+    switch (taken) {
       case 'opening opened':
-        this.#phase = 'handshaking'
-        this.#socket.send(encodeHandshakeRequest({ protocol: 'json', version: 1 }))
+        phase = 'handshaking'
+        transport.send(JSON.stringify({ protocol: codec.name, version: 1 }) + RECORD_SEPARATOR)
         return
-      case 'handshaking text':
-        this.#read(detail)
+      case 'running data':
+        heardAt = now()
+        keepAlive(heardAt)
+        receiveAll(detail)
         return
-      case 'running text':
-        this.#heard()
-        this.#read(detail)
+      case 'handshaking data':
+        receiveAll(detail)
         return
       case 'running timer':
-        this.#watch()
+        watch()
         return
       case 'opening timer':
       case 'handshaking timer':
-        this.#end('handshake_timeout', `No connection within ${this.#settings.handshakeTimeoutMs} ms.`)
+        end('handshake_timeout', `No connection within ${handshakeTimeoutMs} ms.`)
         return
       case 'opening closed':
       case 'handshaking closed':
-        this.#end('connection_failed', `The server could not be reached, or refused the connection (${detail}).`)
+        end('connection_failed', `The server is out of reach or refuses (${String(detail)}).`, verdict)
         return
       case 'running closed':
-        this.#end('connection_lost', `The connection was lost (${detail}).`)
+        end('connection_lost', `Connection lost (${String(detail)}).`)
         return
-      case 'handshaking binary':
-      case 'running binary':
-        this.#end('protocol_broken', 'The server sent binary data where text was agreed.')
-        return
-      case 'opening text':
-      case 'opening binary':
+      case 'opening data':
       case 'handshaking opened':
       case 'running opened':
-        this.#end('protocol_broken', `The socket is out of order: ${step}.`)
-        return
-      // Late events of a socket that was given up.
-      case 'ended opened':
-      case 'ended text':
-      case 'ended binary':
-      case 'ended closed':
-      case 'ended timer':
+        end('protocol_broken', `This is not SignalR: ${taken}.`)
         return
       default:
-        step satisfies never
+        taken satisfies Passed
     }
   }
 
-  #read(text: string): void {
+  const receiveAll = (data: unknown): void => {
     try {
-      for (const record of this.#reader.read(text)) {
-        if (this.#phase === 'handshaking') this.#shakeHands(record)
-        else this.#receive(record)
+      for (const record of read(data)) {
+        if (phase === 'handshaking') shakeHands(record)
+        else receive(record)
         // A handler may have closed the channel.
-        if (this.#phase !== 'running') return
+        if (phase !== 'running') return
       }
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw cause
-      this.#end('protocol_broken', `The server does not speak as a SignalR server does: ${cause.message}`, { cause })
+      end('protocol_broken', `This is not SignalR: ${cause.message}`, undefined, cause)
     }
   }
 
-  #shakeHands({ error }: HubRecord): void {
-    if (typeof error === 'string') {
-      const isFinal = error !== HANDSHAKE_CANCELED
-      this.#end(isFinal ? 'handshake_refused' : 'connection_failed', `The server says: ${error}`, { isFinal })
-      return
+  const shakeHands = ({ error }: HubRecord): void => {
+    if (error === HANDSHAKE_CANCELED) end('connection_failed', error, 'refused')
+    else if (typeof error === 'string') end('handshake_refused', `The server says: ${error}`)
+    else {
+      phase = 'running'
+      heardAt = now()
+      // The server's own timeout starts with the first ping.
+      if (!silenceMs) send({ type: PING })
+      watch()
+      listener.onHandshake()
     }
-    this.#phase = 'running'
-    this.#receivedAt = this.#settings.environment.now()
-    // The server's own timeout starts with the first ping.
-    this.#ping()
-    this.#watch()
-    this.#listener.onHandshake()
   }
 
-  #receive(record: HubRecord): void {
-    const { type, target, arguments: args, error, allowReconnect } = record
-    switch (type) {
-      case MessageType.Invocation:
-        this.#listener.onInvocation(target, args)
-        return
-      case MessageType.Completion:
-        this.#listener.onCompletion(record)
-        return
-      case MessageType.Close: {
-        const says = typeof error === 'string' ? `: ${error}` : '.'
-        if (allowReconnect === true) this.#end('connection_lost', `The server ended the connection for now${says}`)
-        else this.#end('closed_by_server', `The server closed the connection for good${says}`, { isFinal: true })
-        return
-      }
-      default:
-      // Pings need no answer, and the rest is for streams, which this client doesn't read.
-    }
+  const receive = (record: HubRecord): void => {
+    const { type, error, allowReconnect } = record
+    if (type === CLOSE) {
+      const says = typeof error === 'string' ? `: ${error}` : '.'
+      if (allowReconnect === true) end('connection_lost', `The server ended the connection for now${says}`)
+      else end('closed_by_server', `The server closed the connection for good${says}`)
+    } else if (type !== PING) listener.onRecord(record)
+  }
+
+  const send = (message: HubMessage): void => {
+    sentAt = now()
+    transport.send(codec.encode(message))
   }
 
   /** Timers of a hidden page run once a minute, its sockets' events at once: what comes in keeps the pings going. */
-  #heard(): void {
-    this.#receivedAt = this.#settings.environment.now()
-    if (this.#receivedAt - this.#sentAt >= this.#settings.keepAliveIntervalMs) this.#ping()
+  const keepAlive = (time: number): void => {
+    if (time - sentAt >= pingMs) send({ type: PING })
   }
 
   /** Pings when it is time to, ends a connection that is silent for too long, and comes back when either is due. */
-  #watch(): void {
-    const { environment, keepAliveIntervalMs, serverTimeoutMs } = this.#settings
-    this.#timer.stop()
-    const now = environment.now()
+  const watch = (): void => {
+    timer.stop()
+    const time = now()
     // The clock may have been set back.
-    this.#receivedAt = Math.min(this.#receivedAt, now)
-    this.#sentAt = Math.min(this.#sentAt, now)
-    if (now - this.#receivedAt >= serverTimeoutMs) {
-      this.#end('server_timeout', `Nothing came from the server for ${serverTimeoutMs} ms.`)
+    heardAt = Math.min(heardAt ?? time, time)
+    sentAt = Math.min(sentAt, time)
+    if (time - heardAt >= timeoutMs) {
+      end('server_timeout', `Nothing came for ${timeoutMs} ms.`)
       return
     }
-    if (now - this.#sentAt >= keepAliveIntervalMs) this.#ping()
-    const dueAt = Math.min(this.#receivedAt + serverTimeoutMs, this.#sentAt + keepAliveIntervalMs)
-    this.#timer = environment.after(dueAt - now, () => this.#step('timer'))
+    keepAlive(time)
+    timer = after(Math.min(heardAt + timeoutMs, sentAt + pingMs) - time, onTimer)
   }
 
-  #ping(): void {
-    this.#sentAt = this.#settings.environment.now()
-    this.#socket.send(PING)
+  const end = (code: ChannelErrorCode, message: string, verdict?: Verdict, cause?: unknown): void => {
+    phase = 'ended'
+    timer.stop()
+    void transport.close()
+    const error = new ChannelError(code, message, cause ? { cause } : {})
+    listener.onEnd(error, code === 'handshake_refused' || code === 'closed_by_server', verdict)
   }
 
-  #end(code: ChannelError['code'], message: string, { isFinal = false, cause }: EndDetails = {}): void {
-    this.#phase = 'ended'
-    this.#timer.stop()
-    void this.#socket.close()
-    this.#listener.onEnd(new ChannelError(code, message, cause === undefined ? {} : { cause }), isFinal)
+  const onTimer = (): void => step('timer')
+  const transport = open(attempt, {
+    onOpen: () => step('opened'),
+    onData: (data) => step('data', data),
+    onClose: (reason, verdict) => step('closed', reason, verdict),
+  })
+  let timer: Timer = after(handshakeTimeoutMs, onTimer)
+  return {
+    heardAt: () => heardAt,
+    send,
+    check() {
+      if (phase === 'running') watch()
+    },
+    async close() {
+      if (phase === 'running') send({ type: CLOSE })
+      phase = 'ended'
+      timer.stop()
+      await Promise.race([
+        transport.close(),
+        new Promise<void>((resolve) => {
+          timer = after(CLOSE_TIMEOUT_MS, resolve)
+        }),
+      ])
+      timer.stop()
+    },
   }
-}
-
-interface EndDetails {
-  readonly isFinal?: boolean
-  readonly cause?: unknown
 }

@@ -56,7 +56,12 @@ describe('the modules', () => {
   })
 
   it('offer these names', async () => {
-    expect(Object.keys((await import(join(dist, 'index.js'))) as object).sort()).toEqual(['ChannelError', 'connect'])
+    expect(Object.keys((await import(join(dist, 'index.js'))) as object).sort()).toEqual([
+      'ChannelError',
+      'connect',
+      'connectHub',
+      'defineMessages',
+    ])
     expect(Object.keys((await import(join(dist, 'terrasoft.js'))) as object).sort()).toEqual([
       'createTerrasoft',
       'installTerrasoft',
@@ -91,12 +96,13 @@ describe('the modules', () => {
       creatioScript: gzipBytes('serverchannel-creatio.js'),
     }
     console.log('gzip bytes:', sizes)
-    expect(sizes.connect).toBeLessThanOrEqual(5.5 * KIB)
+    // All of the entry; what a page loads of it is in size.test.ts.
+    expect(sizes.connect).toBeLessThanOrEqual(9.5 * KIB)
     expect(sizes.terrasoft).toBeLessThanOrEqual(3 * KIB)
     expect(sizes.bridge).toBeLessThanOrEqual(3 * KIB)
     expect(sizes.sdk).toBeLessThanOrEqual(1.5 * KIB)
-    expect(sizes.script).toBeLessThanOrEqual(9 * KIB)
-    expect(sizes.creatioScript).toBeLessThanOrEqual(12 * KIB)
+    expect(sizes.script).toBeLessThanOrEqual(12 * KIB)
+    expect(sizes.creatioScript).toBeLessThanOrEqual(15 * KIB)
   })
 })
 
@@ -116,6 +122,9 @@ function load(network: FakeNetwork, tag: object, more: object = {}, file = 'serv
     URL,
     URLSearchParams,
     AbortController,
+    Event,
+    EventTarget,
+    MessageEvent,
     queueMicrotask,
     console: { log() {} },
     setTimeout,

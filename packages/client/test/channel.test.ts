@@ -37,22 +37,24 @@ describe('connect', () => {
   })
 
   it.each([
-    ['/msg', {}, /has to be whole/],
-    ['ftp://host.test/msg', {}, /not an http or ws url/],
+    ['/msg', {}, /is not a url of http or ws/],
+    ['ftp://host.test/msg', {}, /is not a url of http or ws/],
     ['http://host.test/msg', { position: 'elsewhere' }, /not a position/],
     ['http://host.test/msg', { serverTimeoutMs: 0 }, /serverTimeoutMs needs/],
     ['http://host.test/msg', { keepAliveIntervalMs: Number.NaN }, /keepAliveIntervalMs needs/],
     ['http://host.test/msg', { reconnectDelayMsMax: Infinity }, /reconnectDelayMsMax needs/],
   ])('refuses %s with %j at once', (url, options, text) => {
     expect(() => connect(url, { ...world.options, ...options })).toThrow(text)
-    expect(world.wake).toBeUndefined()
+    expect(world.listening.size).toBe(0)
     expect(world.clock.pending).toBe(0)
   })
 
   it('says what to do where there is no WebSocket', () => {
     vi.stubGlobal('WebSocket', undefined)
-    const { environment = {} } = world.options
-    expect(() => connect('http://host.test/msg', { environment })).toThrow(/Pass one as `options.WebSocket`/)
+    const { environment = {}, transports } = world.options
+    expect(() => connect('http://host.test/msg', { environment, transports })).toThrow(
+      /pass one as `options.WebSocket`/,
+    )
   })
 
   it('shakes hands and pings at once', async () => {

@@ -146,7 +146,7 @@ describe('the server ends it', () => {
     await world.clock.pass(3_600_000)
     expect(world.network.sockets).toHaveLength(1)
     expect(world.clock.pending).toBe(0)
-    expect(world.wake).toBeUndefined()
+    expect(world.listening.size).toBe(0)
     await expect(channel.ready()).rejects.toBe(errors[0])
   })
 
@@ -251,7 +251,7 @@ describe('close', () => {
     socket.drop(1000)
     await closing
     expect(world.clock.pending).toBe(0)
-    expect(world.wake).toBeUndefined()
+    expect(world.listening.size).toBe(0)
   })
 
   it('waits a second at most for a socket that does not answer', async () => {

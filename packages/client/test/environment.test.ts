@@ -1,6 +1,6 @@
 // What the channel takes from a page where it is given nothing else.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connect } from '../src/index.ts'
+import { type ConnectOptions, connect } from '../src/index.ts'
 import { FakeClock, settle } from './fake-clock.ts'
 import { FakeNetwork } from './fake-socket.ts'
 import { channelState, serverMessage } from './wire.ts'
@@ -12,6 +12,10 @@ let network: FakeNetwork
 beforeEach(() => {
   network = new FakeNetwork()
 })
+
+function options(): ConnectOptions {
+  return { WebSocket: network.WebSocket, transports: ['websocket'], environment: timers }
+}
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -28,24 +32,27 @@ function stubPage(): { window: EventTarget; document: EventTarget & { visibility
 }
 
 describe('a page', () => {
-  it.each(['online', 'pageshow', 'visibilitychange'])('has a waiting channel try at once on %s', async (event) => {
-    const { window, document } = stubPage()
-    const channel = connect('http://host.test/msg', { WebSocket: network.WebSocket, environment: timers })
-    await settle()
-    network.socket.drop()
-    const target = event === 'visibilitychange' ? document : window
-    target.dispatchEvent(new Event(event))
-    await settle()
-    expect(network.sockets).toHaveLength(2)
-    await channel.close()
-    target.dispatchEvent(new Event(event))
-    await settle()
-    expect(network.sockets).toHaveLength(2)
-  })
+  it.each(['online', 'pageshow', 'visibilitychange', 'resume'])(
+    'has a waiting channel try at once on %s',
+    async (event) => {
+      const { window, document } = stubPage()
+      const channel = connect('http://host.test/msg', options())
+      await settle()
+      network.socket.drop()
+      const target = ['visibilitychange', 'resume'].includes(event) ? document : window
+      target.dispatchEvent(new Event(event))
+      await settle()
+      expect(network.sockets).toHaveLength(2)
+      await channel.close()
+      target.dispatchEvent(new Event(event))
+      await settle()
+      expect(network.sockets).toHaveLength(2)
+    },
+  )
 
   it('that is hidden does not', async () => {
     const { document } = stubPage()
-    const channel = connect('http://host.test/msg', { WebSocket: network.WebSocket, environment: timers })
+    const channel = connect('http://host.test/msg', options())
     await settle()
     network.socket.drop()
     document.visibilityState = 'hidden'
@@ -60,7 +67,7 @@ describe('an error of a handler', () => {
   const error = new Error('handler')
 
   async function throwInHandler(): Promise<void> {
-    const channel = connect('http://host.test/msg', { WebSocket: network.WebSocket, environment: timers })
+    const channel = connect('http://host.test/msg', options())
     channel.onMessage(() => {
       throw error
     })
@@ -88,6 +95,7 @@ describe('outside of a page', () => {
   it('the channel works with the timers, the chance and the clock that are there', async () => {
     const channel = connect('http://host.test/msg', {
       WebSocket: network.WebSocket,
+      transports: ['websocket'],
       reconnectDelayMs: 1,
       reconnectDelayMsMax: 1,
     })

@@ -1,4 +1,4 @@
-import type { WebSocketConstructor, WebSocketLike } from '../src/socket.ts'
+import type { WebSocketConstructor, WebSocketLike } from '../src/transports/transport.ts'
 
 /** A WebSocket whose other end is the test. */
 export class FakeSocket implements WebSocketLike {

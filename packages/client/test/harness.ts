@@ -1,6 +1,6 @@
-import type { Channel } from '../src/channel.ts'
 import { connect } from '../src/connect.ts'
-import type { Environment } from '../src/environment.ts'
+import type { Environment, KeptValues, Sign } from '../src/environment.ts'
+import type { Channel } from '../src/index.ts'
 import type { ConnectOptions } from '../src/options.ts'
 import { FakeClock, settle } from './fake-clock.ts'
 import { FakeNetwork } from './fake-socket.ts'
@@ -13,11 +13,15 @@ export class World {
   readonly network = new FakeNetwork()
   /** What handlers threw. */
   readonly reported: unknown[] = []
-  /** What a page wakes the channel with, as long as it listens. */
-  wake: (() => void) | undefined
+  /** Those who listen to what happens to the page. */
+  readonly listening = new Set<(sign: Sign) => void>()
+  /** Whether nobody looks at the page. */
+  isHidden = false
+  /** What outlives the page, by area; taken away, nothing does. */
+  readonly kept = new Map<'tab' | 'browser', KeptValues>()
   readonly environment: Environment
   /** As part of the options of whoever connects. */
-  readonly options: ConnectOptions
+  readonly options: Omit<ConnectOptions, 'messages'>
 
   constructor(random: () => number = seededRandom(1)) {
     this.environment = {
@@ -25,14 +29,20 @@ export class World {
       after: this.clock.after,
       random,
       reportError: (error) => this.reported.push(error),
-      onWake: (wake) => {
-        this.wake = wake
-        return () => {
-          this.wake = undefined
-        }
+      onSign: (listener) => {
+        this.listening.add(listener)
+        return () => this.listening.delete(listener)
       },
+      isHidden: () => this.isHidden,
+      kept: (area) => this.kept.get(area),
     }
-    this.options = { WebSocket: this.network.WebSocket, environment: this.environment }
+    this.options = { WebSocket: this.network.WebSocket, transports: ['websocket'], environment: this.environment }
+  }
+
+  /** Something happens to the page. */
+  sign(sign: Sign): void {
+    if (sign === 'hidden' || sign === 'visible') this.isHidden = sign === 'hidden'
+    for (const listener of [...this.listening]) listener(sign)
   }
 
   /** A channel whose first socket is made and not answered yet. */

@@ -105,7 +105,7 @@ describe('after a lost connection', () => {
       else if (cut % 3 === 1) await world.clock.pass(31_000)
       else world.network.socket.receive(hubMessage({ type: 7, allowReconnect: true }))
       channel.reconnect()
-      world.wake?.()
+      world.sign('online')
       await settle()
       world.network.socket.shakeHands(channelState('e', 0, { recovered: true }))
     }
@@ -161,7 +161,7 @@ describe('after a lost connection', () => {
   it('a page that wakes tries at once', async () => {
     await world.opened()
     world.network.socket.drop()
-    world.wake?.()
+    world.sign('online')
     await settle()
     expect(world.network.sockets).toHaveLength(2)
   })
@@ -219,7 +219,7 @@ describe('silence', () => {
     const channel = await world.opened()
     world.clock.jump(3_600_000)
     expect(channel.state).toBe('open')
-    world.wake?.()
+    world.sign('online')
     expect(channel.state).toBe('reconnecting')
   })
 
@@ -227,7 +227,7 @@ describe('silence', () => {
     const channel = await world.opened()
     world.clock.jump(-3_600_000)
     // The timers are still set to the old time: something wakes the page.
-    world.wake?.()
+    world.sign('online')
     await world.clock.pass(30_000)
     expect(channel.state).toBe('reconnecting')
   })

@@ -181,7 +181,7 @@ describe(`over ${CUTS} cuts at any byte, with duplicates`, () => {
       post()
       server.cutAnywhere()
       post()
-      if (random() < 0.3) world.wake?.()
+      if (random() < 0.3) world.sign('online')
       await world.untilNextSocket()
       server.serve()
     }

@@ -48,7 +48,7 @@ describe('ping()', () => {
     await settle()
     expect(scene.lines.slice(3)).toEqual([
       'No pong: ChannelError: Nothing of that name.',
-      'No pong: ChannelError: The connection was lost (1006).',
+      'No pong: ChannelError: Connection lost (1006).',
     ])
   })
 })

@@ -1,4 +1,5 @@
 import {
+  CHANNEL_OWNER_TARGET,
   CHANNEL_STATE_TARGET,
   type ChannelState,
   type HubMessage,
@@ -34,3 +35,7 @@ export function channelState(
 
 export const PING: string = hubMessage({ type: MessageType.Ping })
 export const CLOSE: string = hubMessage({ type: MessageType.Close })
+
+export function channelOwner(owner: string): string {
+  return hubMessage({ type: MessageType.Invocation, target: CHANNEL_OWNER_TARGET, arguments: [owner] })
+}

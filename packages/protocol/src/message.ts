@@ -4,6 +4,12 @@ export const SERVER_MESSAGE_TARGET = 'ServerMessage'
 /** The hub method that tells a client where it is in the log; one argument, a {@link ChannelState}. */
 export const CHANNEL_STATE_TARGET = 'ChannelState'
 
+/**
+ * The hub method that tells a client which asked (`?owner=`) whose its position is: one argument, a text that is another
+ * for each user and says nothing about him. A position is resumed only for whom it was kept.
+ */
+export const CHANNEL_OWNER_TARGET = 'ChannelOwner'
+
 /** Who a message says it is from and what its body is. Source: PARITY 1.2, `IMsgHeader`. */
 export interface MessageHeader {
   /** The message id by which a page knows its message. Case-sensitive. */

@@ -6,8 +6,8 @@ export interface Position {
   readonly offset: number
 }
 
-const EPOCH_LENGTH_MAX = 64
-const OFFSET_DIGITS_MAX = 15
+/** An epoch of at most 64 characters, and as many digits as a number holds exactly. */
+const PATTERN = /^(.{1,64}):(\d{1,15})$/s
 
 /** `epoch:offset`, as it is on the wire. */
 export function formatPosition(epoch: string, offset: number): string {
@@ -16,14 +16,6 @@ export function formatPosition(epoch: string, offset: number): string {
 
 /** The position that a text on the wire names, or undefined where it names none. */
 export function parsePosition(text: string): Position | undefined {
-  const colon = text.lastIndexOf(':')
-  const digits = text.length - colon - 1
-  if (colon < 1 || colon > EPOCH_LENGTH_MAX || digits < 1 || digits > OFFSET_DIGITS_MAX) return undefined
-  let offset = 0
-  for (let i = colon + 1; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 48
-    if (digit < 0 || digit > 9) return undefined
-    offset = offset * 10 + digit
-  }
-  return { epoch: text.slice(0, colon), offset }
+  const [, epoch, offset] = PATTERN.exec(text) ?? []
+  return epoch && offset ? { epoch, offset: Number(offset) } : undefined
 }

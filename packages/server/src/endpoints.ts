@@ -1,3 +1,4 @@
+import type { HubContract } from '@serverchannel/protocol'
 import { jsonCodec } from '@serverchannel/protocol'
 import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import type { Logger } from 'pino'
@@ -11,7 +12,6 @@ import type { ChannelContract } from './hub/channel-methods.ts'
 import type { Hub } from './hub/hub.ts'
 import type { HubClients, RelayCall } from './hub/hub-clients.ts'
 import { HubConnection } from './hub/hub-connection.ts'
-import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { HubGroups } from './hub/hub-groups.ts'
 import { HubRuntime } from './hub/hub-runtime.ts'
@@ -131,8 +131,8 @@ export class Endpoints {
     this.#map('path', path, redirect ? { redirect } : {}, limits, {
       handOver,
       keepsRequest: false,
-      serve: (init) => new HubConnection({ ...init, parts }),
-      serveEvents: (init) => new HubConnection({ ...init, parts, codec: eventStreamCodec }),
+      serve: (init) => new HubConnection(init, parts),
+      serveEvents: (init) => new HubConnection(init, parts, eventStreamCodec),
     })
     return runtime
   }
@@ -145,8 +145,7 @@ export class Endpoints {
     const options = { transports: ['WebSockets'], statefulReconnect: false, authenticationRefresh: false } as const
     this.#map('rawPath', path, options, limits, {
       keepsRequest: false,
-      serve: (init) =>
-        new HubConnection({ ...init, transport: new RecordTransport(init.transport), parts, codec: rawJsonCodec }),
+      serve: (init) => new HubConnection(init, parts, rawJsonCodec, new RecordTransport(init.transport)),
     })
   }
 
@@ -170,7 +169,7 @@ export class Endpoints {
     }
     this.#map('path of the hub', path, options, limits, {
       keepsRequest: true,
-      serve: (init) => new HubConnection({ ...init, parts }),
+      serve: (init) => new HubConnection(init, parts),
     })
     this.#relayed.set(lowerPath, (audience, target, args) => hub.relayed(audience, target, args))
     return hub

@@ -1,6 +1,16 @@
-export type { Message, MessageHeader, MessageOrigin } from '@serverchannel/protocol'
+export {
+  type BodyOf,
+  defineMessages,
+  type HubContract,
+  type Message,
+  type MessageContract,
+  type MessageHeader,
+  type MessageOrigin,
+  type NoContract,
+  type SenderOf,
+} from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
-export type { PostOptions } from './channel/addressing.ts'
+export type { PostOf, PostOptions } from './channel/addressing.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'
 export { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
@@ -24,7 +34,7 @@ export type { ClientEnvelope } from './hub/client-envelope.ts'
 export type { ClientMessageReceiver, ReceiverOptions } from './hub/client-messages.ts'
 export type { CallerClients, ClientTarget, HubClients, SingleClient } from './hub/hub-clients.ts'
 export type { HubContext } from './hub/hub-context.ts'
-export type { HubContract, TypedConnection } from './hub/hub-contract.ts'
+export type { TypedConnection } from './hub/hub-contract.ts'
 export {
   type Authorize,
   defineHub,

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { MessageContract } from '@serverchannel/protocol'
 import type { Logger } from 'pino'
 import type { ClientMessagePolicy } from './channel/client-message.ts'
 import type { Store } from './channel/store.ts'
@@ -314,7 +315,7 @@ export interface NodesOptions {
 }
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
-export interface ServerChannelOptions extends Partial<Limits> {
+export interface ServerChannelOptions<Contract extends MessageContract = MessageContract> extends Partial<Limits> {
   /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, `postgres://…`, or a store of one's own. */
   readonly store?: string | Store
   /**
@@ -350,6 +351,11 @@ export interface ServerChannelOptions extends Partial<Limits> {
   readonly clientMessagePolicy?: ClientMessagePolicy
   /** Sends clients of the channel to another server when they negotiate. A client follows up to 100 such answers. */
   readonly redirect?: RedirectClient
+  /**
+   * What is posted under which sender, made by `defineMessages`: a body that is not so is refused with `body_invalid`,
+   * whoever posts it. Senders that it does not name may post anything. Default: none.
+   */
+  readonly messages?: Contract
   /** Keys that may post over HTTP, as `Authorization: Bearer KEY`; at least 16 characters each. None: nobody may. */
   readonly apiKeys?: readonly string[]
   /**

@@ -1,14 +1,23 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as passed } from 'node:timers/promises'
+import {
+  type BodyOf,
+  defineMessages,
+  type HubContract,
+  type MessageContract,
+  type NoContract,
+} from '@serverchannel/protocol'
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
-import { nameYourself } from './auth/name-yourself.ts'
-import { type PostOptions, toAll, toUsers } from './channel/addressing.ts'
+import { NOBODY, nameYourself } from './auth/name-yourself.ts'
+import { type PostOf, type PostOptions, toAll, toUsers } from './channel/addressing.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
+import { createContractCheck } from './channel/contract.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
-import { type Post, toDraft } from './channel/intake.ts'
+import type { Post } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
@@ -17,11 +26,11 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
+import { createOwnServer } from './http/own-server.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
 import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
-import type { HubContract } from './hub/hub-contract.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
@@ -36,7 +45,6 @@ import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
-import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
@@ -53,7 +61,9 @@ const LAST_POLLS_MS = 1000
  * channel.attach(httpServer)
  * await channel.postMessageToAll('OrderChanged', { id: 42 })
  */
-export async function createServerChannel(options: ServerChannelOptions = {}): Promise<ServerChannel> {
+export async function createServerChannel<const Contract extends MessageContract = NoContract>(
+  options: ServerChannelOptions<Contract> = {},
+): Promise<ServerChannel<Contract>> {
   const limits = resolveLimits(options)
   const policy = parsePolicy(options.clientMessagePolicy)
   const logger = options.logger ?? pino({ level: 'warn', base: null }, pino.destination(2))
@@ -72,6 +82,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     clock: systemClock,
     limits,
     createId: createMessageId,
+    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
     onSignal: (text) => cluster.hear(text),
     onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
@@ -98,7 +109,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     options,
     roster,
     access,
-    authenticate: options.authenticate ?? (development ? nameYourself : () => ({})),
+    authenticate: options.authenticate ?? (development ? nameYourself : () => NOBODY),
     requireAllowed: (user) => connections.requireAllowed(user),
     relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
     clock: systemClock,
@@ -131,7 +142,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
     address: options.outbox,
     store: typeof options.store === 'string' ? options.store : undefined,
     append: (drafts) => channel.append(drafts),
-    toDraft: (post) => toDraft(post, limits, systemClock.now(), createMessageId),
+    toDraft: (post) => channel.draft(post),
     onUnobserved: (error, sender) => failures.unobserved(error, sender),
     onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
     onWarning: (reason) => logger.warn(reason),
@@ -139,7 +150,7 @@ export async function createServerChannel(options: ServerChannelOptions = {}): P
   const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
-  const channelMethods = createChannelMethods({ ...shared, messages })
+  const channelMethods = createChannelMethods({ ...shared, channel, messages })
   const methods = endpoints.mapChannel(path, channel, channelMethods, workers)
   if (rawPath !== undefined) endpoints.mapRawChannel(rawPath, channel, channelMethods)
   await channel.open()
@@ -192,7 +203,7 @@ interface ServerChannelParts {
 }
 
 /** A channel on a server. Made by {@link createServerChannel}. */
-export class ServerChannel {
+export class ServerChannel<Contract = NoContract> {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
@@ -229,7 +240,7 @@ export class ServerChannel {
    *
    * @example await channel.post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 }, key: 'order:42' })
    */
-  post(post: Post): Posting<Receipt> {
+  post<Sender extends string>(post: PostOf<Contract, Sender>): Posting<Receipt> {
     // Callers without types may give anything.
     const sender = (post as Post | null | undefined)?.sender
     const outcome = this.#parts.channel.post([post]).then(([receipt]) => {
@@ -240,15 +251,19 @@ export class ServerChannel {
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
-  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<Receipt> {
+  postMessageToAll<Sender extends string>(
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
+    options: PostOptions = {},
+  ): Posting<Receipt> {
     return this.post(toAll(sender, body, options))
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
-  postMessage(
+  postMessage<Sender extends string>(
     users: string | Iterable<string>,
-    sender: string,
-    body?: unknown,
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
     return this.post(toUsers(users, sender, body, options))
@@ -266,7 +281,7 @@ export class ServerChannel {
    * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
    * await client.query('COMMIT')
    */
-  in(transaction: Transaction): TransactionChannel {
+  in(transaction: Transaction): TransactionChannel<Contract> {
     return this.#parts.transactions.in(transaction)
   }
 
@@ -386,11 +401,11 @@ export class ServerChannel {
    * const chat = server.mapHub('/chat', defineHub<ChatContract>({ methods: { … } }))
    * chat.clients.group('sales').send('Said', 'server', 'hello')
    */
-  mapHub<Contract extends HubContract>(
+  mapHub<Hub extends HubContract>(
     path: string,
-    definition: HubDefinition<Contract>,
+    definition: HubDefinition<Hub>,
     options: MapOptions = {},
-  ): MappedHub<Contract> {
+  ): MappedHub<Hub> {
     return this.#parts.endpoints.mapHub(path, definition, options)
   }
 
@@ -422,14 +437,7 @@ export class ServerChannel {
     if (development && host !== 'localhost' && !isLoopbackAddress(host)) {
       throw new TypeError(`In development mode the host is localhost or a loopback address, not '${host}'.`)
     }
-    const server = createServer(
-      { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
-      (request, response) => {
-        if (routes.handle(request, response) || routes.handleHealth(request, response)) return
-        sendProblem(response, new ChannelError('not_found', 'There is nothing at this path.'))
-      },
-    )
-    server.maxHeadersCount = 100
+    const server = createOwnServer(routes)
     this.attach(server)
     const unused = new UnusedSockets(server)
     await new Promise<void>((resolve, reject) => {
@@ -490,6 +498,3 @@ export class ServerChannel {
 }
 
 /** Keeps the process alive for so long. */
-function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}

@@ -75,6 +75,7 @@ describe('a connection that another process writes to', () => {
       user: 'u',
       groups: ['g'],
       onGroup: (...change) => void told.push(change),
+      onPace() {},
     })
     expect((await post(1)).connections).toBe(2)
     expect((await post(2, { users: 'u', groups: 'g' })).connections).toBe(2)

@@ -102,6 +102,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
   already_open: 'see transport-http-rules.test.ts: WebSockets',
   audience_invalid: () => channelCode({ sender: 'S', to: {} }),
   authentication_expired: () => endCode(HANDSHAKE, 1, { expiresAt: 0 }),
+  body_invalid: 'see message-contract.test.ts: refuses what is not, says where, and posts nothing of it',
   body_not_json: () => channelCode({ sender: 'S', body: 1n }),
   body_too_deep: () => postCode(`{"sender":"S","body":${'['.repeat(65)}${']'.repeat(65)}}`),
   body_too_large: () =>

@@ -1,9 +1,9 @@
+import type { HubContract } from '@serverchannel/protocol'
 import { type Codec, jsonCodec } from '@serverchannel/protocol'
 import type { ChannelError } from '../src/channel/channel-error.ts'
 import type { Clock } from '../src/channel/clock.ts'
 import type { Transport } from '../src/channel/transport.ts'
 import { HubConnection } from '../src/hub/hub-connection.ts'
-import type { HubContract } from '../src/hub/hub-contract.ts'
 import type { HubDefinition } from '../src/hub/hub-definition.ts'
 import type { HubRequest } from '../src/hub/hub-peer.ts'
 import { HubRuntime } from '../src/hub/hub-runtime.ts'
@@ -112,12 +112,8 @@ export function serve<Contract extends HubContract>(
   { runtime, clock, limits, codecs = [jsonCodec], ...rest }: ServeOptions<Contract>,
   ends: (ChannelError | undefined)[] = [],
 ): HubConnection {
-  return new HubConnection({
-    ...rest,
-    position: undefined,
-    isStateful: false,
-    parts: { hub: runtime, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
-    onEnd: (_, error) => ends.push(error),
-    onGone: () => {},
-  })
+  return new HubConnection(
+    { ...rest, position: undefined, isStateful: false, onEnd: (_, error) => ends.push(error), onGone: () => {} },
+    { hub: runtime, codecs, limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
+  )
 }

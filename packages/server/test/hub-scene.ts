@@ -82,19 +82,21 @@ export async function openHub(
         transport,
         ends: [] as (ChannelError | undefined)[],
         goneCount: 0,
-        hub: new HubConnection({
-          id,
-          identity,
-          position: position === undefined ? undefined : (parsePosition(position) ?? null),
-          transport,
-          isStateful,
-          request: REQUEST,
-          parts: { hub, codecs: [jsonCodec], limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
-          onEnd: (_, error) => client.ends.push(error),
-          onGone: () => {
-            client.goneCount++
+        hub: new HubConnection(
+          {
+            id,
+            identity,
+            position: position === undefined ? undefined : (parsePosition(position) ?? null),
+            transport,
+            isStateful,
+            request: REQUEST,
+            onEnd: (_, error) => client.ends.push(error),
+            onGone: () => {
+              client.goneCount++
+            },
           },
-        }),
+          { hub, codecs: [jsonCodec], limits, clock, turnWriter: new TurnWriter(clock), detailedErrors: false },
+        ),
       }
       client.hub.start()
       if (shakesHands) transport.send(HANDSHAKE)

@@ -81,8 +81,8 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   await socketWriter.isDirect
   const endpoint = new Endpoint({
     requireAllowed: () => {},
-    serve: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts })),
-    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection({ ...init, parts, codec: eventStreamCodec })),
+    serve: (init: ServedConnectionInit) => keep(new HubConnection(init, parts)),
+    serveEvents: (init: ServedConnectionInit) => keep(new HubConnection(init, parts, eventStreamCodec)),
     keepsRequest: false,
     transports: allTransports,
     isStatefulAllowed: true,

@@ -1,6 +1,6 @@
 import { DestroyRef, InjectionToken, inject, type Provider, type Signal, signal } from '@angular/core'
 import type { Message } from '@serverchannel/protocol'
-import type { ConnectionState } from '../connection.ts'
+import type { ConnectionState } from '../connection-state.ts'
 import { latestOf, type MessageSource, type Shown, type SourceOptions, stateOf } from './message-source.ts'
 
 export type { MessageSource, SourceOptions } from './message-source.ts'

@@ -1,5 +1,5 @@
 import type { Message } from '@serverchannel/protocol'
-import type { ConnectionState } from '../connection.ts'
+import type { ConnectionState } from '../connection-state.ts'
 
 /** What the entries for frameworks need of a channel. A {@link Channel} has it, and so does that of the testing kit. */
 export interface MessageSource {

@@ -9,7 +9,7 @@ import {
   useRef,
   useSyncExternalStore,
 } from 'react'
-import type { ConnectionState } from '../connection.ts'
+import type { ConnectionState } from '../connection-state.ts'
 import { latestOf, type MessageSource, type Shown, type SourceOptions, stateOf } from './message-source.ts'
 
 export type { MessageSource, SourceOptions } from './message-source.ts'

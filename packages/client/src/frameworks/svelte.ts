@@ -1,7 +1,7 @@
 import type { Message } from '@serverchannel/protocol'
 import { getContext, onDestroy, setContext } from 'svelte'
 import type { Readable } from 'svelte/store'
-import type { ConnectionState } from '../connection.ts'
+import type { ConnectionState } from '../connection-state.ts'
 import { latestOf, type MessageSource, type Shown, type SourceOptions, stateOf } from './message-source.ts'
 
 export type { MessageSource, SourceOptions } from './message-source.ts'

@@ -1,5 +1,5 @@
-import type { Channel } from '../channel.ts'
-import { connect } from '../connect.ts'
+import { type Channel, connect } from '../connect.ts'
+import type { Sign } from '../environment.ts'
 import type { ConnectOptions } from '../options.ts'
 import { settle, TestClock } from './test-clock.ts'
 import { isFor, type TestAudience, type TestClient, TestLog } from './test-log.ts'
@@ -14,7 +14,7 @@ export interface TestServerOptions {
 
 /** Who connects, and with which of {@link connect}'s options. */
 export interface TestConnectOptions extends TestClient {
-  readonly options?: Omit<ConnectOptions, 'WebSocket' | 'environment'>
+  readonly options?: Omit<ConnectOptions, 'WebSocket' | 'environment' | 'transports' | 'messages'>
 }
 
 /** How a message is posted. */
@@ -54,7 +54,7 @@ export class TestServer {
   readonly #methods = new Map<string, TestMethod>()
   readonly #reported: unknown[] = []
   readonly #network: TestNetwork
-  readonly #wakes = new Set<() => void>()
+  readonly #listening = new Set<(sign: Sign) => void>()
   #isRefusing = false
   #delayMs = 0
   #arrivesAt = 0
@@ -104,15 +104,19 @@ export class TestServer {
     return connect(HUB, {
       ...options,
       WebSocket: Socket,
+      transports: ['websocket'],
       environment: {
         now: this.#clock.now,
         after: this.#clock.after,
         random: this.#random,
         reportError: (error) => this.#reported.push(error),
-        onWake: (wake) => {
-          this.#wakes.add(wake)
-          return () => this.#wakes.delete(wake)
+        onSign: (listener) => {
+          this.#listening.add(listener)
+          return () => this.#listening.delete(listener)
         },
+        isHidden: () => false,
+        // Nothing outlives a test.
+        kept: () => undefined,
       },
     })
   }
@@ -173,7 +177,7 @@ export class TestServer {
 
   /** The network is back, or the page is looked at again: channels that wait try at once. */
   wake(): void {
-    for (const wake of this.#wakes) wake()
+    for (const listener of this.#listening) listener('online')
   }
 
   /** Answers calls of a hub's method; its name matches in any case, as SignalR's do. */

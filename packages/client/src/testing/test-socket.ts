@@ -7,7 +7,7 @@ import {
   parsePosition,
   RECORD_SEPARATOR,
 } from '@serverchannel/protocol'
-import type { WebSocketLike } from '../socket.ts'
+import type { WebSocketLike } from '../transports/transport.ts'
 import type { TestClient, TestLog } from './test-log.ts'
 
 /** What the sockets of one test server share. */

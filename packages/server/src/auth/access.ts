@@ -63,8 +63,14 @@ function isSameOrigin(origin: string, host: string | undefined, request: Incomin
   return URL.canParse(own) && new URL(own).host === originHost
 }
 
+/** Of the host before: most requests of a server name the same one, and two URLs cost as much as the rest of the check. */
+let known = { host: '', name: '' }
+
 function hostNameOf(host: string): string {
-  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : ''
+  if (host !== known.host) {
+    known = { host, name: URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '' }
+  }
+  return known.name
 }
 
 /** Whether a host name as `URL` writes it can only be this machine. */

@@ -1,11 +1,15 @@
-import type { Authenticate } from '../options.ts'
+import type { Authenticate, Identity } from '../options.ts'
 
 /** Development mode: whoever asks is whom he says he is. */
 export const nameYourself: Authenticate = (request) => {
-  const user = new URLSearchParams(request.url?.split('?')[1] ?? '').get('user')
+  const query = request.url?.split('?')[1]
+  const user = query === undefined ? null : new URLSearchParams(query).get('user')
   // None that could be addressed.
   if (user && user.length > NAMED_USER_LENGTH_MAX) return null
-  return user ? { user } : {}
+  return user ? { user } : NOBODY
 }
+
+/** Of whom nothing is known: one for all of them. */
+export const NOBODY: Identity = Object.freeze({})
 
 const NAMED_USER_LENGTH_MAX = 256

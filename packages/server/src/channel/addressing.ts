@@ -1,3 +1,4 @@
+import type { BodyOf } from '@serverchannel/protocol'
 import type { Post } from './intake.ts'
 
 /** What a post may carry besides its sender and body. */
@@ -5,17 +6,27 @@ export type PostOptions = Pick<Post, 'bodyTypeName' | 'channelType' | 'key' | 'i
   readonly except?: string | Iterable<string>
 }
 
+/** A post whose body is by the contract. */
+export type PostOf<Contract, Sender extends string> = Omit<Post, 'sender' | 'body'> & {
+  readonly sender: Sender
+  readonly body?: BodyOf<Contract, Sender> | undefined
+}
+
 /** A post to everybody. */
-export function toAll(sender: string, body: unknown, { except, ...rest }: PostOptions): Post {
+export function toAll<Sender extends string, Body>(
+  sender: Sender,
+  body: Body,
+  { except, ...rest }: PostOptions,
+): Post & { readonly sender: Sender; readonly body: Body } {
   return { ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } }
 }
 
 /** A post to all connections of a user, or of several. */
-export function toUsers(
+export function toUsers<Sender extends string, Body>(
   users: string | Iterable<string>,
-  sender: string,
-  body: unknown,
+  sender: Sender,
+  body: Body,
   { except, ...rest }: PostOptions,
-): Post {
+): Post & { readonly sender: Sender; readonly body: Body } {
   return { ...rest, sender, body, to: except === undefined ? { users } : { users, except } }
 }

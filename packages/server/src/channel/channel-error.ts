@@ -17,6 +17,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     retry: true,
     title: 'The identity that the connection was opened with expired.',
   },
+  body_invalid: { status: 400, retry: false, title: 'The body is not what its contract says.' },
   body_not_json: { status: 400, retry: false, title: 'The body is not a JSON value.' },
   body_too_deep: { status: 400, retry: false, title: 'The body nests too deep.' },
   body_too_large: { status: 413, retry: false, title: 'The body is too large.' },
@@ -67,6 +68,7 @@ export type ErrorCode =
   | 'already_open'
   | 'audience_invalid'
   | 'authentication_expired'
+  | 'body_invalid'
   | 'body_not_json'
   | 'body_too_deep'
   | 'body_too_large'

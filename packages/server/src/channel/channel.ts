@@ -4,6 +4,7 @@ import { AudienceKeys } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
 import type { Clock, Timer } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
+import type { CheckContract } from './contract.ts'
 import type { Draft, Entry } from './entry.ts'
 import { type HistoryEntries, readHistory } from './history.ts'
 import { parseQuery, type ReadQuery } from './history-query.ts'
@@ -41,6 +42,7 @@ export interface ChannelParts {
   readonly clock: Clock
   readonly limits: ChannelLimits
   readonly createId: () => string
+  readonly checkContract?: CheckContract | undefined
   /** Told once of each reserved sender under which the server's own code posts. */
   readonly onReservedSender?: (sender: string) => void
   /** Told what other nodes say with `signal`. */
@@ -75,6 +77,7 @@ export class Channel implements LogFollower {
   readonly #clock: Clock
   readonly #limits: ChannelLimits
   readonly #createId: () => string
+  readonly #checkContract: CheckContract | undefined
   readonly #onReservedSender: (sender: string) => void
   readonly #onSignal: (text: string) => void
   readonly #onConnection: (id: string, user: string, isHere: boolean) => void
@@ -93,12 +96,13 @@ export class Channel implements LogFollower {
   #isOpen = false
 
   constructor(parts: ChannelParts) {
-    const { store, clock, limits, createId } = parts
+    const { store, clock, limits, createId, checkContract } = parts
     const { onReservedSender = () => {}, onSignal = () => {}, onConnection = () => {} } = parts
     this.#store = store
     this.#clock = clock
     this.#limits = limits
     this.#createId = createId
+    this.#checkContract = checkContract
     this.#onReservedSender = onReservedSender
     this.#onSignal = onSignal
     this.#onConnection = onConnection
@@ -129,6 +133,7 @@ export class Channel implements LogFollower {
         return { entries: isAhead ? entries.filter(({ offset }) => offset <= tail.head) : entries, isTrimmed }
       },
       wake: (connection) => pump.add(connection),
+      after: (delayMs, run) => clock.after(delayMs, run),
     }
   }
 
@@ -177,6 +182,7 @@ export class Channel implements LogFollower {
   async post(posts: readonly Post[], sentBy?: MessageOrigin): Promise<readonly Receipt[]> {
     const now = this.#clock.now()
     const drafts = posts.map((post) => toDraft(post, this.#limits, now, this.#createId, sentBy))
+    if (this.#checkContract) for (const draft of drafts) this.#checkContract(draft)
     if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
     const appended = await this.append(drafts)
@@ -188,6 +194,14 @@ export class Channel implements LogFollower {
     const parsed = parseQuery(query, this.#limits)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; nothing can be read.')
     return await readHistory(this.#store, parsed, this.#clock.now())
+  }
+
+  /** Checks a post of the server's own code that another way leads into the log, and stamps it. @throws ChannelError */
+  draft(post: Post): Draft {
+    const draft = toDraft(post, this.#limits, this.#clock.now(), this.#createId)
+    this.#checkContract?.(draft)
+    this.#lookAtSender(draft.sender)
+    return draft
   }
 
   /** Appends drafts that were checked before, all or none. @throws ChannelError */
@@ -233,11 +247,7 @@ export class Channel implements LogFollower {
 
   /** Registers a connection and lets it read: from here on it gets all that is for it. */
   connect(request: ConnectRequest): Connection {
-    const connection = new Connection({
-      ...request,
-      log: this.#log,
-      highWaterMarkBytes: this.#limits.highWaterMarkBytes,
-    })
+    const connection = new Connection(request, this.#log, this.#limits.highWaterMarkBytes)
     this.#connections.set(connection.id, connection)
     const { position } = request
     if (position && position.epoch === this.#tail.epoch && position.offset > this.#tail.head) {
@@ -295,6 +305,13 @@ export class Channel implements LogFollower {
       this.#keys.release(key)
     }
     if (connection instanceof RemoteConnection) connection.onGroup(group, false)
+    return connection !== undefined
+  }
+
+  /** @see Connection.tellEvery @returns false where there is no such connection */
+  tellEvery(connectionId: string, intervalMs: number): boolean {
+    const connection = this.#connections.get(connectionId)
+    connection?.tellEvery(intervalMs)
     return connection !== undefined
   }
 

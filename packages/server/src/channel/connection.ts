@@ -8,6 +8,7 @@ import {
 import type { Addressee, AudienceKey } from './audience-keys.ts'
 import { ChannelError } from './channel-error.ts'
 import { Chunk, toBytes } from './chunk.ts'
+import type { Timer } from './clock.ts'
 import type { Membership } from './membership.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { Replacements } from './replacements.ts'
@@ -40,6 +41,7 @@ export interface LogView {
   read(cursor: number): Promise<StoreRead>
   /** Has the connection pumped, once, in this turn of the loop. */
   wake(connection: Connection): void
+  after(delayMs: number, run: () => void): Timer
 }
 
 export interface ConnectionInit {
@@ -47,8 +49,6 @@ export interface ConnectionInit {
   readonly user: string | undefined
   readonly codec: Codec
   readonly outlet: Outlet
-  readonly log: LogView
-  readonly highWaterMarkBytes: number
   /** Asked for by a client that keeps its position; null: it has none yet. Undefined: it doesn't keep one. */
   readonly position: Position | null | undefined
 }
@@ -64,7 +64,7 @@ export class Connection implements Addressee, Reader {
   readonly id: string
   readonly user: string | undefined
   readonly codec: Codec
-  readonly memberships: Membership[] = []
+  memberships: Membership[] = []
   readonly #outlet: Outlet
   readonly #log: LogView
   readonly #highWaterMarkBytes: number
@@ -83,18 +83,20 @@ export class Connection implements Addressee, Reader {
   #owesState = false
   /** Newest offset that the client was told of. */
   #toldOffset = 0
+  /** Undefined: it is told everything at once. */
+  #pace: { readonly intervalMs: number; toldAt: number; timer: Timer | undefined } | undefined
   /** Numbers the reads of the store, so that one which was overtaken by a new epoch is known when it comes back. */
   #readNumber = 0
 
-  constructor(init: ConnectionInit) {
+  constructor(init: ConnectionInit, log: LogView, highWaterMarkBytes: number) {
     this.id = init.id
     this.user = init.user
     this.codec = init.codec
     this.#outlet = init.outlet
-    this.#log = init.log
-    this.#highWaterMarkBytes = init.highWaterMarkBytes
+    this.#log = log
+    this.#highWaterMarkBytes = highWaterMarkBytes
     this.#keepsPosition = init.position !== undefined
-    this.#cursor = init.log.head
+    this.#cursor = log.head
   }
 
   get state(): CursorState {
@@ -148,7 +150,7 @@ export class Connection implements Addressee, Reader {
   release(offset: number): void {
     if (this.#state === 'closed' || offset <= this.#due) return
     this.#due = offset
-    if (this.#state === 'waiting') this.#readOn()
+    if (this.#state === 'waiting' && !this.#holdsBack()) this.#readOn()
   }
 
   /** The peer took what was written. */
@@ -183,8 +185,20 @@ export class Connection implements Addressee, Reader {
     this.#arrive()
   }
 
+  /**
+   * From now on it is told at most once in so many milliseconds, and of each key only the newest, as one that is behind;
+   * 0: everything at once, what was held back first.
+   */
+  tellEvery(intervalMs: number): void {
+    if (this.#state === 'closed') return
+    this.#pace?.timer?.stop()
+    this.#pace = intervalMs > 0 ? { intervalMs, toldAt: -Infinity, timer: undefined } : undefined
+    if (this.#state === 'waiting' && this.#due > this.#cursor && !this.#holdsBack()) this.#catchUp()
+  }
+
   /** Writes at once what it may get and what waits, without waiting for its turn. */
   flush(): void {
+    this.tellEvery(0)
     this.release(this.#matched)
     if (this.#state === 'behind') this.pump()
   }
@@ -205,7 +219,10 @@ export class Connection implements Addressee, Reader {
   /** @param isLasting whether the client's next connection is under it too */
   join(key: AudienceKey, since: number, isLasting: boolean): void {
     if (this.#state === 'closed' || this.memberships.some((membership) => membership.key === key)) return
-    this.memberships.push({ key, since, isLasting })
+    const membership = { key, since, isLasting }
+    // Most are under one key only, and a list that grew to one has room for seventeen.
+    if (this.memberships.length === 0) this.memberships = [membership]
+    else this.memberships.push(membership)
     key.connections.add(this)
   }
 
@@ -227,7 +244,33 @@ export class Connection implements Addressee, Reader {
   }
 
   close(): void {
+    this.#pace?.timer?.stop()
     this.#state = 'closed'
+  }
+
+  /** Whether what is due has to wait for the end of the interval, at which it is told. */
+  #holdsBack(): boolean {
+    const pace = this.#pace
+    if (!pace) return false
+    const waitMs = pace.toldAt + pace.intervalMs - this.#log.now()
+    // What the tail loses costs a read of the store, and what the store loses is lost: that is no time to wait.
+    if (waitMs <= 0 || this.#cursor < this.#log.start) {
+      pace.timer?.stop()
+      pace.timer = undefined
+      pace.toldAt = this.#log.now()
+      this.#isCatchingUp = true
+      return false
+    }
+    pace.timer ??= this.#log.after(waitMs, () => {
+      pace.timer = undefined
+      if (this.#state === 'waiting' && !this.#holdsBack()) this.#readOn()
+    })
+    return true
+  }
+
+  #catchUp(): void {
+    this.#isCatchingUp = true
+    this.#readOn()
   }
 
   #readOn(): void {

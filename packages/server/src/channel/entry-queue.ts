@@ -1,7 +1,14 @@
-/** Things with rising offsets: added at the end, dropped from the front, found by offset. All steps are O(1) or O(log n). */
+const CAPACITY_MIN = 8
+
+/**
+ * Things with rising offsets: added at the end, dropped from the front, found by offset. All steps are O(1) or O(log n). In
+ * a ring, so that one that stays as long as it is moves nothing and allocates nothing.
+ */
 export class EntryQueue<Item extends { readonly offset: number }> {
+  /** Of a length that is a power of two: the places go round in it. */
   #items: (Item | undefined)[] = []
   #start = 0
+  #count = 0
   #head = 0
   #trimmedTo = 0
 
@@ -16,11 +23,13 @@ export class EntryQueue<Item extends { readonly offset: number }> {
   }
 
   get count(): number {
-    return this.#items.length - this.#start
+    return this.#count
   }
 
   push(item: Item): void {
-    this.#items.push(item)
+    if (this.#count === this.#items.length) this.#resize(Math.max(CAPACITY_MIN, this.#count * 2))
+    this.#items[(this.#start + this.#count) & (this.#items.length - 1)] = item
+    this.#count++
     this.#head = item.offset
   }
 
@@ -28,17 +37,16 @@ export class EntryQueue<Item extends { readonly offset: number }> {
   shift(): void {
     const item = this.#items[this.#start]
     if (!item) return
-    this.#items[this.#start++] = undefined
+    this.#items[this.#start] = undefined
+    this.#start = (this.#start + 1) & (this.#items.length - 1)
+    this.#count--
     this.#trimmedTo = item.offset
-    if (this.#start > 64 && this.#start * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#start)
-      this.#start = 0
-    }
+    if (this.#items.length > CAPACITY_MIN && this.#count * 4 <= this.#items.length) this.#resize(this.#items.length / 2)
   }
 
   /** The item at an index from 0 to `count - 1`, oldest first. */
   at(index: number): Item {
-    const item = this.#items[this.#start + index]
+    const item = index < this.#count ? this.#items[(this.#start + index) & (this.#items.length - 1)] : undefined
     if (!item) throw new RangeError(`No item at ${index} of ${this.count}`)
     return item
   }
@@ -54,5 +62,13 @@ export class EntryQueue<Item extends { readonly offset: number }> {
       else high = middle
     }
     return low
+  }
+
+  #resize(capacity: number): void {
+    const items: (Item | undefined)[] = []
+    for (let index = 0; index < this.#count; index++) items.push(this.at(index))
+    while (items.length < capacity) items.push(undefined)
+    this.#items = items
+    this.#start = 0
   }
 }

@@ -9,6 +9,8 @@ export interface RemoteConnectionInit {
   readonly groups: readonly string[]
   /** Told of groups that it is put into or taken out of. */
   readonly onGroup: (group: string, isIn: boolean) => void
+  /** Told how often it wants to be told. See Connection.tellEvery. */
+  readonly onPace: (intervalMs: number) => void
 }
 
 /** A connection of this server that another process writes to. It is here to be counted, and found by its id. */
@@ -17,13 +19,15 @@ export class RemoteConnection implements Addressee {
   readonly user: string | undefined
   readonly memberships: Membership[] = []
   readonly onGroup: (group: string, isIn: boolean) => void
+  readonly tellEvery: (intervalMs: number) => void
   /** Offset of the newest entry that is for it, so that one for two of its keys counts once. */
   #matched = 0
 
-  constructor({ id, user, onGroup }: RemoteConnectionInit) {
+  constructor({ id, user, onGroup, onPace }: RemoteConnectionInit) {
     this.id = id
     this.user = user
     this.onGroup = onGroup
+    this.tellEvery = onPace
   }
 
   notify({ offset }: Slot): boolean {

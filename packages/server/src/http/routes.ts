@@ -177,5 +177,8 @@ function parseUrl(request: IncomingMessage): { readonly path: string; readonly q
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const path = (mark === -1 ? url : url.slice(0, mark)).toLowerCase()
-  return { path, query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)) }
+  return { path, query: mark === -1 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1)) }
 }
+
+/** Nobody changes a query. */
+const NO_QUERY = new URLSearchParams()

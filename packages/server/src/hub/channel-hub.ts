@@ -1,4 +1,6 @@
+import { CHANNEL_OWNER_TARGET, MessageType } from '@serverchannel/protocol'
 import type { Channel } from '../channel/channel.ts'
+import { Chunk, toBytes } from '../channel/chunk.ts'
 import type { CallMessage, Hub, HubSession } from './hub.ts'
 import type { HubPeer } from './hub-peer.ts'
 
@@ -27,10 +29,11 @@ class ChannelSession implements HubSession {
   #calls: HubSession | undefined
 
   constructor(peer: HubPeer, channel: Channel, methods: Hub) {
-    const { id, identity, codec, position } = peer
+    const { id, identity, codec, position, owner } = peer
     this.#peer = peer
     this.#channel = channel
     this.#methods = methods
+    if (owner !== undefined) tellOwner(peer, owner)
     this.#connection = channel.connect({
       id,
       user: identity.user,
@@ -67,4 +70,9 @@ class ChannelSession implements HubSession {
     this.#channel.disconnect(this.#connection)
     this.#calls?.onDisconnected(error)
   }
+}
+
+function tellOwner(peer: HubPeer, owner: string): void {
+  const call = { type: MessageType.Invocation, target: CHANNEL_OWNER_TARGET, arguments: [owner] } as const
+  peer.write(new Chunk(toBytes(peer.codec.encode(call)), 1))
 }

@@ -1,4 +1,5 @@
 import type { ChannelState, Message } from '@serverchannel/protocol'
+import type { Channel } from '../channel/channel.ts'
 import { ChannelError, type ErrorCode } from '../channel/channel-error.ts'
 import type { ClientMessage, MessageCaller } from '../channel/client-message.ts'
 import type { Clock } from '../channel/clock.ts'
@@ -29,6 +30,11 @@ export interface ChannelContract {
     SendMessage(message: ClientEnvelope): void
     /** The same, with the message as JSON text. */
     SendRawMessage(text: string): void
+    /**
+     * From now on this connection is told at most once in so many milliseconds, 1,000 to 600,000, and of each key only the
+     * newest; 0: everything at once. For pages that nobody looks at.
+     */
+    TellEvery(intervalMs: number): void
   }
   readonly client: {
     ServerMessage(message: Message): void
@@ -38,6 +44,7 @@ export interface ChannelContract {
 }
 
 export interface ChannelMethodsParts {
+  readonly channel: Pick<Channel, 'tellEvery'>
   readonly messages: ClientMessages
   readonly limits: Pick<Limits, 'nameLengthMax' | 'depthMax' | 'clientMessagesPerSecond' | 'clientMessagesBurst'>
   readonly clock: Clock
@@ -65,8 +72,18 @@ export function createChannelMethods(parts: ChannelMethodsParts): HubDefinition<
         ),
       SendMessage: (context, envelope) => take(context, () => parseEnvelope(envelope, limits, createId)),
       SendRawMessage: (context, text) => take(context, () => parseRawEnvelope(text, limits, createId)),
+      TellEvery({ connectionId }, intervalMs) {
+        if (!isInterval(intervalMs)) {
+          throw new HubException('message_invalid: An interval is 0, or from 1,000 to 600,000 milliseconds.')
+        }
+        parts.channel.tellEvery(connectionId, intervalMs)
+      },
     },
   })
+}
+
+function isInterval(value: unknown): boolean {
+  return value === 0 || (typeof value === 'number' && value >= 1_000 && value <= 600_000)
 }
 
 async function takeMessage(parts: ChannelMethodsParts, context: Context, message: ClientMessage): Promise<void> {
@@ -111,6 +128,7 @@ async function answer(
 
 /** What the client did wrong, or can try again. All else is the application's doing, and none of the client's business. */
 const TOLD: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'body_invalid',
   'body_not_json',
   'body_too_deep',
   'body_too_large',

@@ -1,7 +1,7 @@
+import type { HubContract } from '@serverchannel/protocol'
 import type { Identity } from '../options.ts'
 import { type CallerClients, createCallerClients, type HubClients, type SingleClient } from './hub-clients.ts'
 import type { HubContext } from './hub-context.ts'
-import type { HubContract } from './hub-contract.ts'
 import type { HubGroups } from './hub-groups.ts'
 import type { HubPeer, HubRequest } from './hub-peer.ts'
 

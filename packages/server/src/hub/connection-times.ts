@@ -1,9 +1,8 @@
 import type { Transport } from '../channel/transport.ts'
-import { StallWatch } from './stall-watch.ts'
 
-/** What happened on a hub's connection when, and so what is due. Milliseconds since 1970 come in. */
+/** What happened on a connection when, and so what is due. Milliseconds since 1970 come in. */
 export class ConnectionTimes {
-  readonly #stallWatch: StallWatch
+  readonly #transport: Transport
   readonly #openedAt: number
   #sentAt: number
   /** Something was sent since the beat before: when exactly is not worth a look at the clock for each message. */
@@ -12,10 +11,13 @@ export class ConnectionTimes {
   #receivedAt: number
   /** A client that never pings is never timed out (SIGNALR 2.10 C1). */
   #hasPinged = false
+  /** When the peer was last seen to take something, or had nothing to take. */
+  #progressAt: number
+  #takenBytes = 0
 
   constructor(transport: Transport, now: number) {
-    this.#stallWatch = new StallWatch(transport, now)
-    this.#openedAt = this.#sentAt = this.#beatAt = this.#receivedAt = now
+    this.#transport = transport
+    this.#openedAt = this.#sentAt = this.#beatAt = this.#receivedAt = this.#progressAt = now
   }
 
   sent(): void {
@@ -47,7 +49,11 @@ export class ConnectionTimes {
     return this.#hasPinged ? now - this.#receivedAt : 0
   }
 
+  /** For how long the peer has taken nothing of what was written for it. To be asked with each beat. */
   stalledMs(now: number): number {
-    return this.#stallWatch.stalledMs(now)
+    const { bufferedBytes, takenBytes } = this.#transport
+    if (bufferedBytes === 0 || takenBytes !== this.#takenBytes) this.#progressAt = now
+    this.#takenBytes = takenBytes
+    return now - this.#progressAt
   }
 }

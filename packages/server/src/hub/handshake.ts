@@ -1,4 +1,4 @@
-import { type Codec, ProtocolError, parseHandshakeRequest } from '@serverchannel/protocol'
+import { type Codec, encodeHandshakeRequest, ProtocolError, parseHandshakeRequest } from '@serverchannel/protocol'
 import type { Transport } from '../channel/transport.ts'
 
 const SEPARATOR = 0x1e
@@ -10,6 +10,24 @@ export type HandshakeOutcome =
   | { readonly state: 'waiting' }
   | { readonly state: 'done'; readonly codec: Codec; readonly version: number; readonly rest: Buffer }
   | { readonly state: 'refused'; readonly answer: string }
+
+/**
+ * The codec of a handshake that is, word for word, what most clients open with: reading each anew would be a twentieth of
+ * what a connect costs. Undefined where it has to be read.
+ */
+export function usualHandshake(
+  data: string | Buffer,
+  codecs: readonly Codec[],
+  transport: Transport,
+): Codec | undefined {
+  if (typeof data !== 'string') return undefined
+  const codec = codecs.find(({ name }) => data === USUAL.get(name))
+  return codec && transport.transferFormats.includes(codec.transferFormat) ? codec : undefined
+}
+
+const USUAL: ReadonlyMap<string, string> = new Map(
+  ['json', 'messagepack'].map((protocol) => [protocol, encodeHandshakeRequest({ protocol, version: 1 })]),
+)
 
 /** Takes the handshake, which is JSON text whatever follows it, and may come in pieces. Source: SIGNALR 2.7. */
 export class Handshake {

@@ -1,6 +1,6 @@
+import type { InvocableName, MethodArguments, MethodName, MethodResult } from '@serverchannel/protocol'
 import type { Audience } from '../channel/audience.ts'
 import { ChannelError } from '../channel/channel-error.ts'
-import type { InvocableName, MethodArguments, MethodName, MethodResult } from './hub-contract.ts'
 import type { HubDirectory, InvokeOptions, Member } from './hub-directory.ts'
 import { SharedCall } from './shared-call.ts'
 

@@ -14,7 +14,7 @@ import type { CloseCode, Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
 import { ClientReader } from './client-reader.ts'
 import { ConnectionTimes } from './connection-times.ts'
-import { Handshake } from './handshake.ts'
+import { Handshake, usualHandshake } from './handshake.ts'
 import type { Hub, HubSession } from './hub.ts'
 import type { CloseMessage, HubPeer, HubRequest } from './hub-peer.ts'
 import { CLOSED_WITH_ERROR } from './invocation-errors.ts'
@@ -40,12 +40,6 @@ export interface HubConnectionParts {
   readonly detailedErrors: boolean
 }
 
-export interface HubConnectionInit extends ServedConnectionInit {
-  readonly parts: HubConnectionParts
-  /** Opens without a handshake, in this codec: for a client that only listens. */
-  readonly codec?: Codec
-}
-
 /**
  * One client of a hub: the handshake, then hub messages, over whatever transport. `handshake`: waits for the client's
  * first message. `open`: hub messages flow. `closing`: the end was said and its bytes are on their way. `closed`: over.
@@ -55,7 +49,7 @@ type HubConnectionState = 'handshake' | 'open' | 'closing' | 'closed'
 export class HubConnection implements ServedConnection, HubPeer, MessageTaker, TurnMember {
   readonly id: string
   readonly position: Position | null | undefined
-  readonly #init: HubConnectionInit
+  readonly #init: ServedConnectionInit
   readonly #parts: HubConnectionParts
   readonly #transport: Transport
   /** The same, where it outlives its sockets. */
@@ -63,7 +57,9 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   #identity: Identity
   #state: HubConnectionState = 'handshake'
   #codec: Codec = jsonCodec
+  readonly #opensIn: Codec | undefined
   #handshake: Handshake | undefined
+  /** Made with the first message. */
   #intake: MessageIntake | undefined
   #session: HubSession | undefined
   /** Why nothing is read of the client: what it sent is too much for one turn, or its hub has enough. */
@@ -75,8 +71,17 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   /** The turn in which something was said last. */
   #turn = -1
 
-  constructor(init: HubConnectionInit) {
-    const { parts, transport, identity, id, position } = init
+  /**
+   * @param opensIn opens without a handshake, in this codec: for a client that speaks no SignalR
+   * @param transport in place of the init's, which it is around
+   */
+  constructor(
+    init: ServedConnectionInit,
+    parts: HubConnectionParts,
+    opensIn?: Codec,
+    transport: Transport = init.transport,
+  ) {
+    const { identity, id, position } = init
     this.#init = init
     this.#parts = parts
     this.#resumable = init.isStateful ? new ResumableTransport(transport, parts) : undefined
@@ -84,11 +89,16 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#identity = identity
     this.id = id
     this.position = position
+    this.#opensIn = opensIn
     this.#times = new ConnectionTimes(this.#transport, parts.clock.now())
   }
 
   get codec(): Codec {
     return this.#codec
+  }
+
+  get owner(): string | undefined {
+    return this.#init.owner
   }
 
   get request(): HubRequest {
@@ -128,8 +138,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
 
   start(): void {
     this.#transport.listen(this)
-    const { codec } = this.#init
-    if (codec && this.#state === 'handshake') this.#open(codec)
+    if (this.#opensIn && this.#state === 'handshake') this.#open(this.#opensIn)
   }
 
   renew(identity: Identity): void {
@@ -170,7 +179,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   onData(data: string | Buffer): void {
     this.#times.received(this.#parts.clock.now())
     if (this.#state === 'handshake') this.#shakeHands(data)
-    else if (this.#state === 'open') this.#intake?.receive(data)
+    else if (this.#state === 'open') this.#take(data)
   }
 
   onDrain(): void {
@@ -319,8 +328,21 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     }
   }
 
+  #take(data: string | Buffer): void {
+    if (!this.#intake) {
+      const { receivedMessageBytesMax: messageBytesMax, depthMax } = this.#parts.limits
+      this.#intake = new MessageIntake(new ClientReader(this.#codec, { messageBytesMax, depthMax }), this, this.#parts)
+    }
+    this.#intake.receive(data)
+  }
+
   #shakeHands(data: string | Buffer): void {
     const { codecs, limits, detailedErrors } = this.#parts
+    const usual = this.#handshake ? undefined : usualHandshake(data, codecs, this.#transport)
+    if (usual) {
+      this.#begin(usual, 1)
+      return
+    }
     this.#handshake ??= new Handshake(codecs, this.#transport, limits.handshakeBytesMax, detailedErrors)
     const outcome = this.#handshake.take(data)
     switch (outcome.state) {
@@ -331,15 +353,19 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
         this.#end(1000, new ChannelError('protocol_broken', outcome.answer))
         return
       case 'done':
-        this.#transport.useFormat(outcome.codec.transferFormat)
-        this.#transport.write(HANDSHAKE_DONE[outcome.codec.transferFormat])
-        if (outcome.version >= STATEFUL_VERSION) this.#resumable?.begin(outcome.codec)
-        this.#open(outcome.codec)
-        if (outcome.rest.length > 0) this.#intake?.receive(outcome.rest)
+        this.#begin(outcome.codec, outcome.version)
+        if (outcome.rest.length > 0 && this.#state === 'open') this.#take(outcome.rest)
         return
       default:
         outcome satisfies never
     }
+  }
+
+  #begin(codec: Codec, version: number): void {
+    this.#transport.useFormat(codec.transferFormat)
+    this.#transport.write(HANDSHAKE_DONE[codec.transferFormat])
+    if (version >= STATEFUL_VERSION) this.#resumable?.begin(codec)
+    this.#open(codec)
   }
 
   #answerHandshake(error: string): void {
@@ -352,15 +378,12 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   }
 
   #open(codec: Codec): void {
-    const { limits, hub } = this.#parts
-    const { receivedMessageBytesMax: messageBytesMax, depthMax } = limits
     this.#handshake = undefined
     this.#codec = codec
     this.#state = 'open'
     this.#times.sent()
-    this.#intake = new MessageIntake(new ClientReader(codec, { messageBytesMax, depthMax }), this, this.#parts)
     try {
-      this.#session = hub.onConnected(this)
+      this.#session = this.#parts.hub.onConnected(this)
     } catch (error) {
       this.#fail(error)
     }

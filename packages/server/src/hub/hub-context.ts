@@ -1,6 +1,6 @@
+import type { HubContract } from '@serverchannel/protocol'
 import type { Identity } from '../options.ts'
 import type { CallerClients, SingleClient } from './hub-clients.ts'
-import type { HubContract } from './hub-contract.ts'
 import type { HubGroups } from './hub-groups.ts'
 import type { HubRequest } from './hub-peer.ts'
 

@@ -1,5 +1,5 @@
+import type { HubContract, MethodArguments, MethodName, MethodResult } from '@serverchannel/protocol'
 import type { HubContext } from './hub-context.ts'
-import type { HubContract, MethodArguments, MethodName, MethodResult } from './hub-contract.ts'
 import { buildMethods, type MethodTable } from './method-table.ts'
 import type { Parameter } from './validator.ts'
 

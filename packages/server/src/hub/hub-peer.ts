@@ -26,6 +26,8 @@ export interface HubPeer extends Outlet {
   readonly codec: Codec
   /** Where the client left off in the channel's log: see ConnectRequest. */
   readonly position: Position | null | undefined
+  /** Whose that is, for a client that asks. */
+  readonly owner?: string | undefined
   readonly request: HubRequest
   /** Bytes written that the network has not taken. */
   readonly bufferedBytes: number

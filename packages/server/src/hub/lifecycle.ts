@@ -1,5 +1,5 @@
+import type { HubContract } from '@serverchannel/protocol'
 import type { HubContext } from './hub-context.ts'
-import type { HubContract } from './hub-contract.ts'
 import type { HubDefinition, HubFilter } from './hub-definition.ts'
 import { toPromise } from './invocation.ts'
 import { CLOSED_WITH_ERROR, withDetail } from './invocation-errors.ts'

@@ -1,5 +1,5 @@
+import type { HubContract } from '@serverchannel/protocol'
 import type { HubContext } from './hub-context.ts'
-import type { HubContract } from './hub-contract.ts'
 import { isUpload, type UploadParameter, type Validator } from './validator.ts'
 
 /** A method of whatever contract: the types were checked where it was defined, its arguments are before it is run. */

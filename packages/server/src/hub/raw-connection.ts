@@ -2,9 +2,9 @@ import { ChannelError } from '../channel/channel-error.ts'
 import { Chunk } from '../channel/chunk.ts'
 import type { Transport } from '../channel/transport.ts'
 import type { Identity, Limits } from '../options.ts'
+import { ConnectionTimes } from './connection-times.ts'
 import type { HubRequest } from './hub-peer.ts'
 import { renewed, type ServedConnection, type ServedConnectionInit } from './served-connection.ts'
-import { StallWatch } from './stall-watch.ts'
 
 /** A client's connection below the hub protocol: what it sends comes out as it is, in order. */
 export interface RawConnection extends AsyncIterable<string | Buffer> {
@@ -53,7 +53,7 @@ export class ServedRawConnection implements ServedConnection, RawConnection {
   readonly signal: AbortSignal
   readonly #init: ServedConnectionInit
   readonly #parts: RawConnectionParts
-  readonly #stallWatch: StallWatch
+  readonly #times: ConnectionTimes
   readonly #controller = new AbortController()
   #identity: Identity
   #state: 'open' | 'closing' | 'closed' = 'open'
@@ -68,7 +68,7 @@ export class ServedRawConnection implements ServedConnection, RawConnection {
     this.#identity = init.identity
     this.id = init.id
     this.signal = this.#controller.signal
-    this.#stallWatch = new StallWatch(init.transport, parts.now())
+    this.#times = new ConnectionTimes(init.transport, parts.now())
   }
 
   get identity(): Identity {
@@ -161,7 +161,7 @@ export class ServedRawConnection implements ServedConnection, RawConnection {
     const { expiresAt } = this.#identity
     if (expiresAt !== undefined && now >= expiresAt) {
       this.close(new ChannelError('authentication_expired', 'Authentication expired; connect again with a new token.'))
-    } else if (this.#stallWatch.stalledMs(now) >= stalledReaderMs) {
+    } else if (this.#times.stalledMs(now) >= stalledReaderMs) {
       this.close(new ChannelError('reader_stalled', `The client took nothing for ${stalledReaderMs} ms.`))
     }
   }

@@ -30,6 +30,8 @@ export interface ServedConnectionInit {
   readonly identity: Identity
   /** Where the client left off: see ConnectRequest. */
   readonly position: Position | null | undefined
+  /** Whose that is, for a client that asks. */
+  readonly owner?: string | undefined
   readonly transport: Transport
   /** Whether it may outlive its transport, if the client's handshake agrees (SIGNALR 2.11). */
   readonly isStateful: boolean

@@ -1,7 +1,7 @@
+import type { HubContract } from '@serverchannel/protocol'
 import type { Clock } from '../channel/clock.ts'
 import type { Limits } from '../options.ts'
 import type { HubClients } from './hub-clients.ts'
-import type { HubContract } from './hub-contract.ts'
 import type { HubDefinition } from './hub-definition.ts'
 import type { HubDirectory } from './hub-directory.ts'
 import type { HubGroups } from './hub-groups.ts'

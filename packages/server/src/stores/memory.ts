@@ -35,8 +35,9 @@ export class MemoryStore implements Store {
   async append(drafts: readonly Draft[]): Promise<Appended> {
     const follower = this.#follower
     if (!follower) throw new ChannelError('channel_closed', 'The memory store is closed.')
+    const now = this.#options.now()
     // Before as well as after: an id is forgotten when its entry is too old, also where nobody has looked since.
-    this.#trim()
+    this.#trim(now)
     const offsets: number[] = []
     const entries: Entry[] = []
     for (const draft of drafts) {
@@ -52,7 +53,7 @@ export class MemoryStore implements Store {
       offsets.push(entry.offset)
       entries.push(entry)
     }
-    this.#trim()
+    this.#trim(now)
     if (entries.length > 0) follower.onEntries(entries)
     return { epoch: this.#options.epoch, offsets, durability: 'memory' }
   }
@@ -86,9 +87,9 @@ export class MemoryStore implements Store {
     return Promise.resolve()
   }
 
-  #trim(): void {
-    const { historyCountMax, historyBytesMax, historyAgeMaxMs, now } = this.#options
-    const oldest = now() - historyAgeMaxMs
+  #trim(now = this.#options.now()): void {
+    const { historyCountMax, historyBytesMax, historyAgeMaxMs } = this.#options
+    const oldest = now - historyAgeMaxMs
     while (this.#entries.count > 0) {
       const entry = this.#entries.at(0)
       const fits = this.#entries.count <= historyCountMax && this.#bytes <= historyBytesMax && entry.postedAt >= oldest

@@ -21,28 +21,46 @@ export class Authenticator {
     this.#parts = parts
   }
 
-  /** @throws ChannelError `token_rejected` where the request is refused, or the application fails or takes too long */
-  async identify(request: IncomingMessage): Promise<Identity> {
-    const identity = await this.#ask(request)
-    if (!identity) throw new ChannelError('token_rejected', 'Connecting needs a valid token, and there was none.')
-    const flaw = findFlaw(identity, this.#parts.limits.nameLengthMax)
-    if (flaw !== undefined) {
-      this.#parts.logger.error(`authenticate() answered no identity; the request was refused. ${flaw}`)
-      throw new ChannelError('token_rejected', flaw)
+  /**
+   * Rejects, and where the application answers at once throws, ChannelError `token_rejected` where the request is refused,
+   * or the application fails or takes too long.
+   *
+   * @returns no promise where the application gives none: most ask for nothing, and there is nothing to wait for
+   */
+  identify(request: IncomingMessage): Identity | Promise<Identity> {
+    let answer: Identity | null | PromiseLike<Identity | null>
+    try {
+      answer = this.#parts.authenticate(request)
+    } catch (cause) {
+      throw this.#failed(cause)
     }
-    this.#parts.requireAllowed(identity.user)
-    return identity
+    return isThenable(answer) ? this.#identifyLater(answer) : this.#check(answer)
   }
 
-  async #ask(request: IncomingMessage): Promise<Identity | null> {
+  async #identifyLater(answer: PromiseLike<Identity | null>): Promise<Identity> {
+    let identity: Identity | null
     try {
-      const answer = this.#parts.authenticate(request)
-      // Most applications have to look something up. For those that don't there is nothing to watch over.
-      return isThenable(answer) ? await this.#inTime(answer) : answer
+      identity = await this.#inTime(answer)
     } catch (cause) {
-      this.#parts.logger.error({ err: cause }, 'authenticate() failed; the request was refused')
-      throw new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
+      throw this.#failed(cause)
     }
+    return this.#check(identity)
+  }
+
+  #check(identity: Identity | null): Identity {
+    if (!identity) throw new ChannelError('token_rejected', 'Connecting needs a valid token, and there was none.')
+    const flaw = findFlaw(identity, this.#parts.limits.nameLengthMax)
+    if (flaw === undefined) {
+      this.#parts.requireAllowed(identity.user)
+      return identity
+    }
+    this.#parts.logger.error(`authenticate() answered no identity; the request was refused. ${flaw}`)
+    throw new ChannelError('token_rejected', flaw)
+  }
+
+  #failed(cause: unknown): ChannelError {
+    this.#parts.logger.error({ err: cause }, 'authenticate() failed; the request was refused')
+    return new ChannelError('token_rejected', 'The identity could not be checked.', { cause })
   }
 
   async #inTime(answer: PromiseLike<Identity | null>): Promise<Identity | null> {

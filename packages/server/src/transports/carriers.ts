@@ -17,6 +17,7 @@ import { LongPollingTransport, POLL_HEADERS } from './long-polling.ts'
 import type { HttpConnections, TransportName } from './negotiate.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
 import type { SocketWriter } from './socket-writer.ts'
+import { logEnd, Stay, type StayParts } from './stay.ts'
 import { WebSocketAcceptor } from './websocket.ts'
 
 export interface CarriersParts {
@@ -37,6 +38,8 @@ export interface Arrival {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  /** Whose it is, for a client that asks. */
+  readonly owner?: string
   readonly seat: Seat
   readonly request: IncomingMessage
   /** Where the client negotiated. */
@@ -48,10 +51,12 @@ export class Carriers {
   readonly #parts: CarriersParts
   readonly #connections: HttpConnections
   readonly #acceptor: WebSocketAcceptor
+  readonly #stayParts: StayParts
 
   constructor(parts: CarriersParts, connections: HttpConnections) {
     this.#parts = parts
     this.#connections = connections
+    this.#stayParts = { roster: parts.roster, logger: parts.logger, connections }
     this.#acceptor = new WebSocketAcceptor(parts.limits, parts.socketWriter)
   }
 
@@ -115,11 +120,16 @@ export class Carriers {
 
   /** A client that could go on over another socket stays: that may come to this process only. */
   #handOver(socket: Duplex, head: Buffer, arrival: Arrival): boolean {
-    const { handOver, roster } = this.#parts
-    const { id, identity, position, request, http } = arrival
+    const { handOver, roster, logger } = this.#parts
+    const { id, identity, position, owner, seat, request, http } = arrival
     if (!handOver || http?.isStateful) return false
-    const onGone = this.#onGone(arrival, true)
-    const connection = handOver.take(socket, { id, identity, position, request, head, onGone, onEnd: this.#logEnd })
+    const onGone = (gone: ServedConnection): void => {
+      roster.remove(gone)
+      seat.release()
+      if (http) this.#connections.gone(http)
+    }
+    const onEnd = (ended: ServedConnection, error: ChannelError | undefined): void => logEnd(logger, ended, error)
+    const connection = handOver.take(socket, { id, identity, position, owner, request, head, onGone, onEnd })
     if (!connection) return false
     if (http) this.#connections.opened(http)
     http?.open('WebSockets', connection)
@@ -133,39 +143,11 @@ export class Carriers {
     serve: (init: ServedConnectionInit) => ServedConnection,
   ): ServedConnection {
     const { roster, keepsRequest } = this.#parts
-    const { id, identity, position, request, http } = arrival
-    const connection = serve({
-      id,
-      identity,
-      position,
-      transport,
-      isStateful: http?.isStateful === true && transport.name === 'WebSockets',
-      request: keepsRequest ? toHubRequest(request, transport.name) : UNKEPT[transport.name],
-      // Who polls still has to learn it: then the transport says when nobody needs to any more.
-      onGone: this.#onGone(arrival, !(transport instanceof LongPollingTransport)),
-      onEnd: this.#logEnd,
-    })
+    const request = keepsRequest ? toHubRequest(arrival.request, transport.name) : UNKEPT[transport.name]
+    const connection = serve(new Stay(arrival, transport, request, this.#stayParts))
     roster.add(connection)
     connection.start()
     return connection
-  }
-
-  #onGone({ seat, http }: Arrival, isForgotten: boolean): (gone: ServedConnection) => void {
-    return (gone) => {
-      this.#parts.roster.remove(gone)
-      seat.release()
-      if (http && isForgotten) this.#connections.gone(http)
-    }
-  }
-
-  /** One function for all connections. */
-  readonly #logEnd = ({ id, identity }: ServedConnection, error: ChannelError | undefined): void => {
-    if (!error) return
-    const { code, message, cause } = error
-    const details = { code, connection: id, user: identity.user }
-    if (code === 'internal' || code === 'store_failed') {
-      this.#parts.logger.error({ ...details, err: cause ?? error }, message)
-    } else this.#parts.logger.info(details, message)
   }
 }
 

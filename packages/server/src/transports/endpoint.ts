@@ -18,6 +18,7 @@ import type { HttpConnection } from './http-connection.ts'
 import { LongPollingTransport } from './long-polling.ts'
 import { findIgnoringCase, HttpConnections, lifetimeOf, type TransportName } from './negotiate.ts'
 import type { Neighbours } from './neighbours.ts'
+import { startOf } from './position-owner.ts'
 import { answerUpgrade, refuseUpgrade } from './refuse-upgrade.ts'
 import { readBody } from './request-body.ts'
 import { ServerSentEventsTransport } from './server-sent-events.ts'
@@ -129,10 +130,7 @@ export class Endpoint {
         sendJson(response, status, { error }, status === 405 ? { Allow: 'POST' } : {})
         return
       }
-      const identity = await this.#authenticator.identify(request).catch((error: unknown) => {
-        if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
-        throw error
-      })
+      const identity = await this.#identifyOrNot(request)
       // Whom messages are for stays as it was: another user has to connect anew.
       if (!identity || identity.user !== http.identity.user) {
         sendJson(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer' })
@@ -192,7 +190,9 @@ export class Endpoint {
       seat = this.#seat(request)
       const position = parsePositionParameter(query)
       const token = findIgnoringCase(query, 'id')
-      const identity = await this.#authenticator.identify(request)
+      const identified = this.#authenticator.identify(request)
+      // Without a promise the upgrade is answered in the turn in which it came.
+      const identity = identified instanceof Promise ? await identified : identified
       const http = token ? await this.#find(token, identity, request) : undefined
       if (token && !http) throw new ChannelError('not_found', 'No Connection with that ID')
       if (http) {
@@ -221,7 +221,8 @@ export class Endpoint {
       }
       socket.off('error', onError)
       const id = http?.id ?? this.#parts.createId()
-      this.#carriers.openWebSocket(socket, head, { id, identity, position, seat, request, http })
+      const start = startOf(position, findIgnoringCase(query, 'owner'), identity.user)
+      this.#carriers.openWebSocket(socket, head, { ...start, id, identity, seat, request, http })
     } catch (error) {
       seat?.release()
       refuseUpgrade(socket, toChannelError(error))
@@ -267,6 +268,16 @@ export class Endpoint {
     return http.version === 0 ? { status: 400, error: 'unsupported_negotiate_version' } : http
   }
 
+  /** Undefined where the credentials are refused. */
+  async #identifyOrNot(request: IncomingMessage): Promise<Identity | undefined> {
+    try {
+      return await this.#authenticator.identify(request)
+    } catch (error) {
+      if (error instanceof ChannelError && error.code === 'token_rejected') return undefined
+      throw error
+    }
+  }
+
   /** A GET of a client that negotiated: it opens its transport, or polls. */
   #carry(http: HttpConnection, { request, query, identity }: Opening, response: ServerResponse): void {
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling'
@@ -282,7 +293,8 @@ export class Endpoint {
         seat.release()
         throw error
       }
-      this.#carriers.open(name, response, { id: http.id, identity, position, seat, request, http })
+      const start = startOf(position, findIgnoringCase(query, 'owner'), identity.user)
+      this.#carriers.open(name, response, { ...start, id: http.id, identity, seat, request, http })
     } else if (carrier instanceof LongPollingTransport && name === 'LongPolling') carrier.poll(response)
     else if (carrier instanceof ServerSentEventsTransport && name === 'ServerSentEvents') send(response, 409, '', PLAIN)
     else send(response, 400, CHANGED_TRANSPORT, PLAIN)

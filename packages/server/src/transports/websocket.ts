@@ -1,169 +1,75 @@
+import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ServerOptions, WebSocket } from 'ws'
-import * as ws from 'ws'
-import type { Chunk } from '../channel/chunk.ts'
-import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
+import { WebSocketServer } from 'ws'
+import type { Transport } from '../channel/transport.ts'
 import type { Limits } from '../options.ts'
-import type { HandleWriter } from './handle-writes.ts'
+import { FrameReaders } from './frame-reader.ts'
 import type { SocketWriter } from './socket-writer.ts'
+import { type WebSocketParts, WebSocketTransport } from './websocket-transport.ts'
+import { subprotocol } from './ws-parts.ts'
 
-const OPCODES = { Text: 1, Binary: 2 } as const
-/** Pongs wait in memory while the peer doesn't read: above this many buffered bytes, its pings get none. */
-const PONG_BUFFER_BYTES_MAX = 16_384
-
-/**
- * Makes WebSockets of upgrade requests. The upgrade's own checks (method, key, version) are those of `ws`; bounds on
- * frames and fragments hold from the first byte.
- */
+/** Makes WebSockets of upgrade requests. Bounds on frames and fragments hold from the first byte. */
 export class WebSocketAcceptor {
-  readonly #server: ws.WebSocketServer
-  readonly #writer: SocketWriter
+  readonly #parts: WebSocketParts
+  /** Says to those whose upgrade is none what is wrong with it: 400 or 405, and the reason. */
+  readonly #refuser = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false })
 
   constructor(limits: Limits, writer: SocketWriter) {
-    this.#writer = writer
-    const options: ServerOptions & { readonly closeTimeout: number } = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      autoPong: false,
-      // None of the subprotocols that a client may offer is spoken here (W3); ws would choose the first.
-      handleProtocols: () => false,
-      maxPayload: limits.receivedFrameBytesMax,
-      maxFragments: limits.receivedFragmentsMax,
-      closeTimeout: limits.closeTimeoutMs,
-      WebSocket: CodedWebSocket,
-    }
-    this.#server = new ws.WebSocketServer(options)
-    // A refused upgrade is answered by ws itself with 400 or 405 and the reason.
-    this.#server.on('error', () => {})
+    this.#parts = { writer, readers: new FrameReaders(limits), closeTimeoutMs: limits.closeTimeoutMs }
+    this.#refuser.on('error', () => {})
   }
 
   /** Completes the upgrade. `onOpen` gets the transport once it is one. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, onOpen: (transport: Transport) => void): void {
-    this.#server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      onOpen(new WebSocketTransport(webSocket, socket as Socket, this.#writer))
-    })
+    const key = keyOf(request)
+    if (key === undefined) {
+      this.#refuser.handleUpgrade(request, socket, head, (webSocket) => webSocket.terminate())
+      return
+    }
+    // The client has gone already.
+    if (!socket.readable || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const netSocket = socket as Socket
+    // Where a server's sockets have a timeout, it is for requests.
+    if (netSocket.timeout) netSocket.setTimeout(0)
+    netSocket.setNoDelay()
+    const transport = new WebSocketTransport(netSocket, head, this.#parts)
+    transport.writeHead(answerTo(key))
+    onOpen(transport)
   }
 }
 
-/** Answers a close frame without a code, as JavaScript clients send it, with 1000: ws would with none (SIGNALR 2.4 W4). */
-class CodedWebSocket extends ws.WebSocket {
-  override close(code: number = 1000, data?: string | Buffer): void {
-    super.close(code, data)
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+const VERSIONS: readonly number[] = [13, 8]
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+/** The key of an upgrade that is one, by the same rules as those of ws; undefined where it is none. Source: RFC 6455, 4.2. */
+function keyOf({ method, headers }: IncomingMessage): string | undefined {
+  const { 'sec-websocket-key': key, upgrade, 'sec-websocket-protocol': offered } = headers
+  if (method !== 'GET' || upgrade?.toLowerCase() !== 'websocket') return undefined
+  if (key === undefined || !KEY.test(key) || !VERSIONS.includes(Number(headers['sec-websocket-version']))) {
+    return undefined
+  }
+  return offered === undefined || isSubprotocols(offered) ? key : undefined
+}
+
+function isSubprotocols(header: string): boolean {
+  try {
+    return subprotocol.parse(header).size > 0
+  } catch {
+    return false
   }
 }
 
-class WebSocketTransport implements Transport, HandleWriter {
-  readonly name = 'WebSockets'
-  readonly transferFormats = ['Text', 'Binary'] as const
-  readonly hasKeepAlive = true
-  readonly #webSocket: WebSocket
-  readonly #socket: Socket
-  readonly #writer: SocketWriter
-  #listener: TransportListener | undefined
-  #writtenBytes = 0
-  /** What was written below the socket's stream and the kernel has not taken: of one write at most. */
-  #pendingBytes = 0
-  #isEnding = false
-  #opcode: number = OPCODES.Text
-
-  constructor(webSocket: WebSocket, socket: Socket, writer: SocketWriter) {
-    this.#webSocket = webSocket
-    this.#socket = socket
-    this.#writer = writer
-  }
-
-  listen(listener: TransportListener): void {
-    this.#listener = listener
-    this.#webSocket.on('message', (data: ws.RawData, isBinary: boolean) => {
-      const bytes = toBuffer(data)
-      listener.onData(isBinary ? bytes : bytes.toString())
-    })
-    this.#webSocket.on('ping', (data: Buffer) => {
-      if (this.#socket.writableLength < PONG_BUFFER_BYTES_MAX) this.#webSocket.pong(data)
-    })
-    // ws ends the socket after an error, with the close code that fits; the close comes after it.
-    this.#webSocket.on('error', ignore)
-    this.#webSocket.on('close', (code: number) => {
-      // Nobody said 1006: there was no close frame, of either end.
-      const isLost = code === 1006 && !this.#isEnding
-      this.#isEnding = true
-      listener.onClose(isLost)
-    })
-    this.#socket.on('drain', () => listener.onDrain())
-  }
-
-  /** What is below the socket's own mark is on its way: the socket says `drain` only for what went above. */
-  get bufferedBytes(): number {
-    return this.#pendingBytes + (this.#socket.writableNeedDrain ? this.#socket.writableLength : 0)
-  }
-
-  get takenBytes(): number {
-    return this.#writtenBytes - this.#pendingBytes - this.#socket.writableLength
-  }
-
-  /** The handshake's answer is of this format too (SIGNALR 2.4 W2). */
-  useFormat(format: 'Text' | 'Binary'): void {
-    this.#opcode = OPCODES[format]
-  }
-
-  /** Straight to the socket below ws: without compression ws keeps nothing back, so the order holds. */
-  write(chunk: Chunk): void {
-    if (this.#isEnding || !this.#socket.writable) return
-    const frame = (chunk.webSocketFrame ??= frameOf(chunk.payload, this.#opcode))
-    this.#writtenBytes += frame.length
-    // What comes behind a write that waits below the stream waits in the stream, which says when to go on.
-    if (this.#pendingBytes > 0) this.#socket.write(frame)
-    else this.#pendingBytes = this.#writer.write(this.#socket, frame, this)
-  }
-
-  onTaken(): void {
-    this.#pendingBytes = 0
-    if (!this.#socket.writableNeedDrain) this.#listener?.onDrain()
-  }
-
-  close(code: CloseCode): void {
-    this.#isEnding = true
-    this.#webSocket.close(code)
-  }
-
-  abort(): void {
-    this.#isEnding = true
-    this.#webSocket.terminate()
-  }
-
-  pause(): void {
-    this.#webSocket.pause()
-  }
-
-  resume(): void {
-    this.#webSocket.resume()
-  }
+/** None of the subprotocols and extensions that a client may offer is spoken here (SIGNALR 2.4 W3). */
+function answerTo(key: string): Buffer {
+  const accept = hash('sha1', key + GUID, 'base64')
+  return Buffer.from(`${ANSWER_BEGIN}${accept}\r\n\r\n`, 'latin1')
 }
 
-/** Exported by ws, not by its types. */
-const { Sender } = ws as unknown as {
-  readonly Sender: { frame(data: Buffer, options: FrameOptions): readonly Buffer[] }
-}
-
-interface FrameOptions {
-  readonly fin: boolean
-  readonly rsv1: boolean
-  readonly opcode: number
-  readonly mask: boolean
-  readonly readOnly: boolean
-}
-
-function frameOf(payload: Buffer, opcode: number): Buffer {
-  const parts = Sender.frame(payload, { fin: true, rsv1: false, opcode, mask: false, readOnly: true })
-  return Buffer.concat(parts)
-}
-
-function ignore(): void {}
-
-function toBuffer(data: ws.RawData): Buffer {
-  if (Buffer.isBuffer(data)) return data
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
-}
+const ANSWER_BEGIN =
+  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: '

@@ -121,6 +121,7 @@ export class HandedConnection implements ServedConnection {
       user,
       groups,
       onGroup: (group, isIn) => this.setGroup(group, isIn),
+      onPace: (intervalMs) => this.#parts.send({ kind: 'pace', connection: this.number, intervalMs }),
     })
   }
 

@@ -12,6 +12,7 @@ export interface HandedSocket {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  readonly owner: string | undefined
   readonly url: string
   readonly headers: IncomingHttpHeaders
   /** What came behind the request. */
@@ -36,6 +37,8 @@ export type ToConnection = { readonly connection: number } & (
   | { readonly kind: 'close'; readonly error: SentError }
   | { readonly kind: 'renew'; readonly identity: Identity }
   | { readonly kind: 'group'; readonly group: string; readonly isIn: boolean }
+  /** See Connection.tellEvery. */
+  | { readonly kind: 'pace'; readonly intervalMs: number }
   /** What the hub's methods say to the client. */
   | { readonly kind: 'say'; readonly payload: Uint8Array; readonly countedMessages: number }
   | { readonly kind: 'end'; readonly message: CloseMessage }

@@ -12,6 +12,7 @@ import type { Hub, HubSession } from '../hub/hub.ts'
 import { HubConnection, type HubConnectionParts } from '../hub/hub-connection.ts'
 import type { HubPeer, HubRequest } from '../hub/hub-peer.ts'
 import { Roster } from '../hub/roster.ts'
+import type { ServedConnectionInit } from '../hub/served-connection.ts'
 import { TurnWriter } from '../hub/turn-writer.ts'
 import type { DirectWrites, Limits } from '../options.ts'
 import { SocketWriter } from '../transports/socket-writer.ts'
@@ -108,6 +109,9 @@ export class WorkerConnections {
         if (message.isIn) this.#channel.joinGroup(connection.id, message.group)
         else this.#channel.leaveGroup(connection.id, message.group)
         return
+      case 'pace':
+        this.#channel.tellEvery(connection.id, message.intervalMs)
+        return
       case 'say':
         this.#say(connection, new Chunk(toBytes(message.payload), message.countedMessages))
         return
@@ -129,12 +133,12 @@ export class WorkerConnections {
     this.#calls.onDrain()
   }
 
-  #serve({ connection: number, id, identity, position }: HandedSocket, transport: Transport): void {
-    const connection = new HubConnection({
-      parts: this.#hubParts,
+  #serve({ connection: number, id, identity, position, owner }: HandedSocket, transport: Transport): void {
+    const init: ServedConnectionInit = {
       id,
       identity,
       position,
+      owner,
       transport,
       isStateful: false,
       request: REQUEST,
@@ -145,7 +149,8 @@ export class WorkerConnections {
         this.#numbers.delete(id)
         this.#gone(number)
       },
-    })
+    }
+    const connection = new HubConnection(init, this.#hubParts)
     this.#byNumber.set(number, connection)
     this.#numbers.set(id, number)
     this.#roster.add(connection)

@@ -135,12 +135,13 @@ export class WorkerProcess {
         connection.lost(undefined)
         continue
       }
-      const { id, identity, position, request, head } = client
+      const { id, identity, position, owner, request, head } = client
       const handed: HandedSocket = {
         connection: connection.number,
         id,
         identity,
         position,
+        owner,
         url: request.url ?? '/',
         headers: request.headers,
         head: joinRead(head, socket),

@@ -1,0 +1,44 @@
+import type { createCalls } from './calls.ts'
+import { Channel } from './channel.ts'
+import { openConnectionSource } from './connection-source.ts'
+import { paceWhenHidden } from './hidden-pace.ts'
+import { resolveHubUrl } from './hub-url.ts'
+import type { keepPosition } from './kept-position.ts'
+import { type ConnectOptions, createSettings, type Settings } from './options.ts'
+import type { MessageSource, OpenSource } from './source.ts'
+import type { TransportChoice, TransportName } from './transports/transport.ts'
+
+/** What an entry of the package is made of: what it leaves out costs nothing. */
+export interface Parts {
+  /** Which transport an attempt is made with. @throws TypeError where none is left */
+  readonly chooseTransport: (
+    hub: URL,
+    settings: Settings,
+    names: readonly TransportName[] | undefined,
+  ) => TransportChoice
+  readonly createCalls?: typeof createCalls | undefined
+  readonly keepPosition?: typeof keepPosition | undefined
+}
+
+/** A channel over a connection of this page's own, and that connection. */
+export function createChannel<Contract>(
+  url: string,
+  options: ConnectOptions<Contract>,
+  { chooseTransport, createCalls, keepPosition }: Parts,
+): { readonly channel: Channel<Contract>; readonly source: MessageSource } {
+  const { position, development, messages, keepPosition: area = 'tab', transports, whenHidden } = options
+  const settings = createSettings(options)
+  const { environment } = settings
+  const hub = resolveHubUrl(url)
+  const choice = chooseTransport(hub, settings, transports)
+  const kept = area ? keepPosition?.(hub, area, environment) : undefined
+  const connected: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const open = whenHidden === 'latest' ? paceWhenHidden(connected, environment, options.hiddenIntervalMs) : connected
+  const channel = new Channel<Contract>({
+    openSource: kept?.keep(open) ?? open,
+    environment,
+    position: position || kept?.position,
+  })
+  development?.watch(channel, messages)
+  return { channel, source: channel.source }
+}

@@ -496,5 +496,3 @@ export class ServerChannel<Contract = NoContract> {
     return this.close()
   }
 }
-
-/** Keeps the process alive for so long. */

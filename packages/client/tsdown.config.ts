@@ -24,6 +24,7 @@ export default defineConfig([
     entry: {
       index: 'src/index.ts',
       websocket: 'src/websocket.ts',
+      tabs: 'src/tabs.ts',
       messagepack: 'src/messagepack.ts',
       development: 'src/development.ts',
       terrasoft: 'src/terrasoft.ts',
@@ -49,6 +50,7 @@ export default defineConfig([
     sourcemap: true,
     outExtensions: () => ({ js: '.js' }),
   },
+  script({ 'shared-worker': 'src/shared-worker.ts' }),
   script({ serverchannel: 'src/script.ts' }),
   script({ 'serverchannel-creatio': 'src/script-creatio.ts' }),
 ])

@@ -4,7 +4,7 @@ import type { Channel as ListeningChannel } from './channel.ts'
 import { type ChannelCalls, createChannelCalls } from './channel-calls.ts'
 import { type ChannelEventTarget, createEventTarget } from './channel-events.ts'
 import { createOnce, type Once } from './channel-once.ts'
-import { createChannel } from './create-channel.ts'
+import { createChannel, type Parts } from './create-channel.ts'
 import { Hub } from './hub.ts'
 import { keepPosition } from './kept-position.ts'
 import type { ConnectionOptions, ConnectOptions } from './options.ts'
@@ -31,10 +31,20 @@ export type Channel<Contract = unknown> = ListeningChannel<Contract> &
  * channel.on('OrderChanged', (body) => refresh(body))
  */
 export function connect<Contract = unknown>(url = '/msg', options: ConnectOptions<Contract> = {}): Channel<Contract> {
+  return connectBy(url, options)
+}
+
+/** @param share puts a source that pages share in the place of a connection of the page's own */
+export function connectBy<Contract>(
+  url: string,
+  options: ConnectOptions<Contract>,
+  share?: Parts['share'],
+): Channel<Contract> {
   const { channel, source } = createChannel(url, options, {
     chooseTransport: (hub, settings, names) => chooseTransport(transports, names, hub, settings),
     createCalls,
     keepPosition,
+    share,
   })
   return Object.assign(channel, createOnce(channel), createChannelCalls(channel, source), createEventTarget(channel))
 }

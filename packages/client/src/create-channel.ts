@@ -18,13 +18,23 @@ export interface Parts {
   ) => TransportChoice
   readonly createCalls?: typeof createCalls | undefined
   readonly keepPosition?: typeof keepPosition | undefined
+  /** Puts another source in the place of a connection of the page's own. */
+  readonly share?: ((own: OwnConnection) => OpenSource) | undefined
+}
+
+/** A connection of the page's own, and what it is made of. */
+export interface OwnConnection {
+  readonly hub: URL
+  readonly settings: Settings
+  readonly transports: readonly TransportName[] | undefined
+  readonly openOwn: OpenSource
 }
 
 /** A channel over a connection of this page's own, and that connection. */
 export function createChannel<Contract>(
   url: string,
   options: ConnectOptions<Contract>,
-  { chooseTransport, createCalls, keepPosition }: Parts,
+  { chooseTransport, createCalls, keepPosition, share }: Parts,
 ): { readonly channel: Channel<Contract>; readonly source: MessageSource } {
   const { position, development, messages, keepPosition: area = 'tab', transports, whenHidden } = options
   const settings = createSettings(options)
@@ -33,7 +43,8 @@ export function createChannel<Contract>(
   const choice = chooseTransport(hub, settings, transports)
   const kept = area ? keepPosition?.(hub, area, environment) : undefined
   const connected: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
-  const open = whenHidden === 'latest' ? paceWhenHidden(connected, environment, options.hiddenIntervalMs) : connected
+  const openOwn = whenHidden === 'latest' ? paceWhenHidden(connected, environment, options.hiddenIntervalMs) : connected
+  const open = share?.({ hub, settings, transports, openOwn }) ?? openOwn
   const channel = new Channel<Contract>({
     openSource: kept?.keep(open) ?? open,
     environment,

@@ -1,6 +1,4 @@
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { setTimeout as passed } from 'node:timers/promises'
 import {
   type BodyOf,
   defineMessages,
@@ -17,7 +15,7 @@ import { ChannelError } from './channel/channel-error.ts'
 import { createContractCheck } from './channel/contract.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
-import type { Post } from './channel/intake.ts'
+import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
@@ -26,7 +24,7 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
-import { createOwnServer } from './http/own-server.ts'
+import { addressOf, createOwnServer, listenOn } from './http/own-server.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
@@ -77,12 +75,13 @@ export async function createServerChannel<const Contract extends MessageContract
           onWarning: (reason) => logger.warn(reason),
         })
   const log = limits.workers > 0 ? new SharedLog(opened) : undefined
+  const checkContract = options.messages && createContractCheck(defineMessages(options.messages))
   const channel = new Channel({
     store: log?.view() ?? opened,
     clock: systemClock,
     limits,
     createId: createMessageId,
-    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
+    checkContract,
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
     onSignal: (text) => cluster.hear(text),
     onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
@@ -142,7 +141,11 @@ export async function createServerChannel<const Contract extends MessageContract
     address: options.outbox,
     store: typeof options.store === 'string' ? options.store : undefined,
     append: (drafts) => channel.append(drafts),
-    toDraft: (post) => channel.draft(post),
+    toDraft(post) {
+      const draft = toDraft(post, limits, systemClock.now(), createMessageId)
+      checkContract?.(draft)
+      return draft
+    },
     onUnobserved: (error, sender) => failures.unobserved(error, sender),
     onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
     onWarning: (reason) => logger.warn(reason),
@@ -281,7 +284,7 @@ export class ServerChannel<Contract = NoContract> {
    * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
    * await client.query('COMMIT')
    */
-  in(transaction: Transaction): TransactionChannel<Contract> {
+  in(transaction: Transaction): TransactionChannel {
     return this.#parts.transactions.in(transaction)
   }
 
@@ -440,19 +443,11 @@ export class ServerChannel<Contract = NoContract> {
     const server = createOwnServer(routes)
     this.attach(server)
     const unused = new UnusedSockets(server)
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, () => {
-        server.off('error', reject)
-        // A connection that can't be accepted, as where the process is out of file descriptors, ends nothing.
-        server.on('error', (error) => this.#parts.logger.error({ err: error }, 'A connection was not accepted'))
-        resolve()
-      })
-    })
+    await listenOn(server, { port, host }, (error) =>
+      this.#parts.logger.error({ err: error }, 'A connection was not accepted'),
+    )
     this.#servers.push({ server, unused })
-    const address = server.address() as AddressInfo
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+    return addressOf(server)
   }
 
   /** Tells all clients to come back later, waits until they are gone, closes own servers and the store. Idempotent. */
@@ -495,4 +490,9 @@ export class ServerChannel<Contract = NoContract> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** Keeps the process alive for so long. */
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

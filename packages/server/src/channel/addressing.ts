@@ -12,12 +12,15 @@ export type PostOf<Contract, Sender extends string> = Omit<Post, 'sender' | 'bod
   readonly body?: BodyOf<Contract, Sender> | undefined
 }
 
+/** A post of this sender and body, and whom it is for. */
+type Addressed<Sender, Body> = Omit<Post, 'sender' | 'body'> & { readonly sender: Sender; readonly body: Body }
+
 /** A post to everybody. */
 export function toAll<Sender extends string, Body>(
   sender: Sender,
   body: Body,
   { except, ...rest }: PostOptions,
-): Post & { readonly sender: Sender; readonly body: Body } {
+): Addressed<Sender, Body> {
   return { ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } }
 }
 
@@ -27,6 +30,6 @@ export function toUsers<Sender extends string, Body>(
   sender: Sender,
   body: Body,
   { except, ...rest }: PostOptions,
-): Post & { readonly sender: Sender; readonly body: Body } {
+): Addressed<Sender, Body> {
   return { ...rest, sender, body, to: except === undefined ? { users } : { users, except } }
 }

@@ -11,7 +11,7 @@ export class ClientScript {
   #script: { readonly body: Buffer; readonly etag: string } | undefined
 
   /** @param file of the client's package */
-  constructor(file: 'serverchannel.js' | 'serverchannel-creatio.js') {
+  constructor(file: 'serverchannel.js' | 'serverchannel-creatio.js' | 'shared-worker.js') {
     this.#file = file
   }
 

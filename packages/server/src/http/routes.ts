@@ -49,6 +49,8 @@ export class Routes {
   readonly #script = new ClientScript('serverchannel.js')
   /** With Creatio's sandbox, bridges and SDK besides. */
   readonly #creatioScript = new ClientScript('serverchannel-creatio.js')
+  /** Of the SharedWorker that has the connection of all tabs. */
+  readonly #worker = new ClientScript('shared-worker.js')
 
   constructor(parts: RoutesParts) {
     this.#parts = parts
@@ -122,6 +124,10 @@ export class Routes {
       case 'serverchannel-creatio.js':
         if (!endpoint.hasEvents) return false
         void this.#answer(request, response, () => this.#creatioScript.answer(request, response))
+        return true
+      case 'shared-worker.js':
+        if (!endpoint.hasEvents) return false
+        void this.#answer(request, response, () => this.#worker.answer(request, response))
         return true
       default:
         return false

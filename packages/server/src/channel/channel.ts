@@ -196,14 +196,6 @@ export class Channel implements LogFollower {
     return await readHistory(this.#store, parsed, this.#clock.now())
   }
 
-  /** Checks a post of the server's own code that another way leads into the log, and stamps it. @throws ChannelError */
-  draft(post: Post): Draft {
-    const draft = toDraft(post, this.#limits, this.#clock.now(), this.#createId)
-    this.#checkContract?.(draft)
-    this.#lookAtSender(draft.sender)
-    return draft
-  }
-
   /** Appends drafts that were checked before, all or none. @throws ChannelError */
   async append(drafts: readonly Draft[]): Promise<Appended> {
     try {

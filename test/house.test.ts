@@ -79,7 +79,18 @@ describe('imports', () => {
   })
 
   it.each([
-    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/, /^pg$/]],
+    [
+      'stores',
+      [
+        inServer('stores|channel'),
+        PROTOCOL,
+        NODE,
+        /^libsql$/,
+        /^pg$/,
+        /^ioredis$/,
+        /^@nats-io\/(?:jetstream|transport-node)$/,
+      ],
+    ],
     ['outbox', [inServer('outbox|stores|channel'), PROTOCOL, NODE, /^pg$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],

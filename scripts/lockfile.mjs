@@ -3,8 +3,21 @@
 // npm leaves a platform's optional package out of the lockfile when the registry in use does not carry it, and `npm ci`
 // then refuses that very lockfile. So each optional dependency that is missing is entered with the version its parent
 // pins and the platform its name says; npm installs it only on that platform.
+//
+// In a folder without node_modules: of what is installed npm knows no checksums, and would leave them out.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 
 const SYSTEMS = [
   'android',
@@ -21,10 +34,20 @@ const SYSTEMS = [
 ]
 const PROCESSORS = ['x64', 'arm64', 'arm', 'ia32', 'ppc64', 'riscv64', 's390x', 'loong64', 'mips64el', 'wasm32']
 
-rmSync('package-lock.json', { force: true })
-execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts', '--loglevel=error'], { stdio: 'inherit' })
-
-const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'))
+const folder = mkdtempSync(join(tmpdir(), 'serverchannel-lockfile-'))
+for (const file of ['.npmrc', 'package.json', ...workspaces()]) {
+  if (!existsSync(file)) continue
+  mkdirSync(join(folder, dirname(file)), { recursive: true })
+  copyFileSync(file, join(folder, file))
+}
+const npmArgs = ['install', '--package-lock-only', '--ignore-scripts', '--loglevel=error']
+execFileSync('npm', npmArgs, { cwd: folder, stdio: 'inherit' })
+const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'))
+rmSync(folder, { recursive: true })
+const missing = Object.entries(lock.packages).filter(
+  ([path, { link, integrity }]) => path.includes('node_modules/') && !link && !integrity,
+)
+if (missing.length > 0) throw new Error(`No checksum of ${missing.map(([path]) => path).join(', ')}`)
 let added = 0
 for (const [path, parent] of Object.entries(lock.packages)) {
   for (const [name, range] of Object.entries(parent.optionalDependencies ?? {})) {
@@ -49,3 +72,13 @@ const sorted = Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)
 lock.packages = Object.fromEntries(sorted)
 writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`)
 console.log(`package-lock.json: ${sorted.length} packages, ${added} of them optional ones of other platforms`)
+
+/** Their package.json files. */
+function workspaces() {
+  const patterns = JSON.parse(readFileSync('package.json', 'utf8')).workspaces
+  return patterns.flatMap((pattern) => {
+    if (!pattern.endsWith('/*')) return [join(pattern, 'package.json')]
+    const parent = pattern.slice(0, -2)
+    return readdirSync(parent).map((name) => join(parent, name, 'package.json'))
+  })
+}

@@ -56,7 +56,14 @@ const rows: readonly Row[] = [
   },
   {
     feature: 'PostToAll / FindItemByUId / Channels / IsRunning / Instance',
-    missing: /FindItemByUId|MsgChannelManager/,
+    proven: {
+      'test/cli/msg-channel-manager.test.ts': [
+        'says whether it runs, and throws where its Instance is asked for while it does not',
+        'posts to all, and to several users: those who are offline are no error, and one named twice gets it once',
+        'finds the channel of a user who is there, and null else',
+        'tells of what the pages of a user send, and of his last connection’s end',
+      ],
+    },
   },
   {
     feature: 'SimpleMessage / header',

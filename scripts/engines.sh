@@ -7,6 +7,7 @@ set -u
 engines=(
   "nginx nginx"
   "strace strace"
+  "pg_ctlcluster postgresql"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliProcess, serve } from './support/cli-process.ts'
 import { blocks, runModule as runWith, type Surroundings } from './support/doc-blocks.ts'
+import { describePostgres } from './support/postgres-scene.ts'
 import { receive } from './support/receiver.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -176,6 +177,63 @@ describe('docs/stores.md', () => {
     const { code, out, err } = await runModule(block.replace('./data/', `${folder}/data/`), { after })
     expect({ code, out, err }).toEqual({ code: 0, out: 'synced\n', err: '' })
     rmSync(folder, { recursive: true })
+  })
+})
+
+const ORDERS = "CREATE TABLE orders (id integer PRIMARY KEY, state text); INSERT INTO orders VALUES (42, 'new')"
+const DOCUMENTED_DATABASE = 'postgres://app@127.0.0.1:5432/shop'
+
+describePostgres('with PostgreSQL', ['fsync = off'], (postgres) => {
+  let database = ''
+  beforeAll(async () => {
+    database = await postgres().createDatabase()
+    await postgres().query(ORDERS, database)
+  })
+
+  it.each(commands('docs/transactions.md', 'npx serverchannel outbox'))('%s', (line) => {
+    expect(runLine(line.replace(DOCUMENTED_DATABASE, database))).toMatchObject({ status: 0, err: '' })
+  })
+
+  it.each(blocks('docs/transactions.md', 'sql').map((block, index) => [index + 1, block] as const))(
+    'SQL block %i of docs/transactions.md runs',
+    async (_index, block) => {
+      await postgres().query(block, database)
+    },
+  )
+
+  it('posts in a transaction from TypeScript', async () => {
+    const [block = ''] = blocks('docs/transactions.md', 'ts')
+    // With the page's trigger in place, the update posts as well.
+    const after = `
+      for (;;) {
+        const { messages } = await channel.read({ sender: 'OrderChanged' })
+        if (messages.length === 2) {
+          console.log(messages.map(({ Body }) => JSON.stringify(Body)).join(' '))
+          break
+        }
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      await channel.close()
+      await pool.end()`
+    const own = await postgres().createDatabase()
+    await postgres().query(ORDERS, own)
+    expect(runLine(`npx serverchannel outbox install ${own}`)).toMatchObject({ status: 0 })
+    for (const sql of blocks('docs/transactions.md', 'sql').filter((each) => each.includes('TRIGGER'))) {
+      await postgres().query(sql, own)
+    }
+    const { code, out, err } = await runModule(block.replace(DOCUMENTED_DATABASE, own), { after })
+    expect({ code, out, err }).toEqual({ code: 0, out: '{"id":42} {"id":42}\n', err: '' })
+  })
+
+  it('keeps the log in PostgreSQL', async () => {
+    const [, block = ''] = blocks('docs/stores.md', 'ts')
+    const after = `
+      const { durability } = await channel.postMessageToAll('A')
+      console.log(durability)
+      await channel.close()`
+    const own = await postgres().createDatabase()
+    const { code, out, err } = await runModule(block.replace(DOCUMENTED_DATABASE, own), { after })
+    expect({ code, out, err }).toEqual({ code: 0, out: 'logged\n', err: '' })
   })
 })
 

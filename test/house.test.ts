@@ -79,7 +79,8 @@ describe('imports', () => {
   })
 
   it.each([
-    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/]],
+    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/, /^pg$/]],
+    ['outbox', [inServer('outbox|stores|channel'), NODE, /^pg$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],

@@ -50,6 +50,10 @@ export const storeContenders: readonly StoreContender[] = [
     title: 'SQLite, `synced`',
     options: (folder) => ({ store: `sqlite:${join(folder, 'messages.db')}`, durability: 'synced' }),
   },
+  // Only where one is named: it is not for the benchmark to fill a database that is somebody's.
+  ...(process.env['BENCH_POSTGRES'] === undefined
+    ? []
+    : [{ name: 'postgres', title: 'PostgreSQL', options: () => ({ store: String(process.env['BENCH_POSTGRES']) }) }]),
 ]
 
 const OUTSTANDING = [1, 64, 1000]

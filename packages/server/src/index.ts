@@ -10,6 +10,7 @@ export {
   type SenderOf,
 } from '@serverchannel/protocol'
 export { signUserToken, type UserTokenOptions, userTokens } from './auth/user-tokens.ts'
+export type { PostOf, PostOptions } from './channel/addressing.ts'
 export type { Audience, AudienceInput } from './channel/audience.ts'
 export type { Receipt } from './channel/channel.ts'
 export { ChannelError, type ErrorCode, errorKinds } from './channel/channel-error.ts'
@@ -62,7 +63,8 @@ export {
   type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
-export type { PostOf, PostOptions } from './post-options.ts'
+export type { Transaction } from './outbox/outbox.ts'
+export type { TransactionChannel, TransactionReceipt } from './outbox/transaction-channel.ts'
 export {
   createServerChannel,
   type ServerChannel,

@@ -316,13 +316,18 @@ export interface NodesOptions {
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions<Contract extends MessageContract = MessageContract> extends Partial<Limits> {
-  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, or a store of one's own. */
+  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, `postgres://…`, or a store of one's own. */
   readonly store?: string | Store
   /**
    * How safe an acknowledged message is, of a `sqlite:` store: `logged` (its default): it survives the process; `synced`:
    * it survives the machine. See `docs/stores.md`.
    */
   readonly durability?: 'logged' | 'synced'
+  /**
+   * Database whose transactions post, as `postgres://…`: what they post is brought from there into the log. Left out: a
+   * `postgres://` store takes it by itself, others none. See `docs/transactions.md`.
+   */
+  readonly outbox?: string
   /** Path of the hub that clients connect to. Default `/msg`. */
   readonly path?: string
   /**

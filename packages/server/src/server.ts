@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
 import {
   type BodyOf,
   defineMessages,
@@ -11,13 +9,13 @@ import {
 import { type Logger, pino } from 'pino'
 import { type AccessOptions, isLoopbackAddress } from './auth/access.ts'
 import { NOBODY, nameYourself } from './auth/name-yourself.ts'
-import type { AudienceInput } from './channel/audience.ts'
+import { type PostOf, type PostOptions, toAll, toUsers } from './channel/addressing.ts'
 import { Channel, type Receipt } from './channel/channel.ts'
 import { ChannelError } from './channel/channel-error.ts'
 import { createContractCheck } from './channel/contract.ts'
 import { type History, toHistory } from './channel/history.ts'
 import type { ReadQuery } from './channel/history-query.ts'
-import type { Post } from './channel/intake.ts'
+import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
@@ -26,6 +24,7 @@ import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
 import { ApplicationInfo } from './http/application-info.ts'
 import { attachTo } from './http/attachment.ts'
+import { addressOf, createOwnServer, listenOn } from './http/own-server.ts'
 import { Routes } from './http/routes.ts'
 import { UnusedSockets } from './http/unused-sockets.ts'
 import { createChannelMethods } from './hub/channel-methods.ts'
@@ -34,13 +33,16 @@ import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
 import { Roster } from './hub/roster.ts'
 import type { ListenAddress, ListenOptions } from './listen-options.ts'
+import { createMessageId } from './message-id.ts'
 import { parseApiKeys, parseDurability, parseNodes, parseOrigins, parsePath, parsePolicy } from './option-checks.ts'
 import { type Limits, resolveLimits, type ServerChannelOptions } from './options.ts'
-import type { PostOf, PostOptions } from './post-options.ts'
+import type { Transaction } from './outbox/outbox.ts'
+import type { TransactionChannel } from './outbox/transaction-channel.ts'
+import { Transactions } from './outbox/transactions.ts'
+import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
 import { systemClock } from './system-clock.ts'
-import { sendProblem } from './transports/answer.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
@@ -73,12 +75,13 @@ export async function createServerChannel<const Contract extends MessageContract
           onWarning: (reason) => logger.warn(reason),
         })
   const log = limits.workers > 0 ? new SharedLog(opened) : undefined
+  const checkContract = options.messages && createContractCheck(defineMessages(options.messages))
   const channel = new Channel({
     store: log?.view() ?? opened,
     clock: systemClock,
     limits,
     createId: createMessageId,
-    checkContract: options.messages && createContractCheck(defineMessages(options.messages)),
+    checkContract,
     onReservedSender: (sender) => logger.warn({ sender }, RESERVED_SENDER),
     onSignal: (text) => cluster.hear(text),
     onConnection: (id, user, isHere) => (isHere ? cluster.came(id, user) : cluster.left(id)),
@@ -133,6 +136,20 @@ export async function createServerChannel<const Contract extends MessageContract
     onError: (err: unknown, where: string) => logger.error({ err, method: where }, "A client's message failed"),
   }
   const messages = new ClientMessages({ ...shared, channel, policy })
+  const failures = new PostFailures(logger)
+  const transactions = new Transactions({
+    address: options.outbox,
+    store: typeof options.store === 'string' ? options.store : undefined,
+    append: (drafts) => channel.append(drafts),
+    toDraft(post) {
+      const draft = toDraft(post, limits, systemClock.now(), createMessageId)
+      checkContract?.(draft)
+      return draft
+    },
+    onUnobserved: (error, sender) => failures.unobserved(error, sender),
+    onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
+    onWarning: (reason) => logger.warn(reason),
+  })
   const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
@@ -142,14 +159,18 @@ export async function createServerChannel<const Contract extends MessageContract
   await channel.open()
   cluster.open()
   try {
+    await transactions.open()
     await workers?.start(methods)
   } catch (error) {
+    await transactions.close()
     cluster.close()
     await channel.close()
     throw error
   }
   return new ServerChannel({
     channel,
+    transactions,
+    failures,
     messages,
     endpoints,
     nodes,
@@ -169,6 +190,8 @@ const RESERVED_SENDER =
 
 interface ServerChannelParts {
   readonly channel: Channel
+  readonly transactions: Transactions
+  readonly failures: PostFailures
   readonly messages: ClientMessages
   readonly endpoints: Endpoints
   readonly nodes: Nodes | undefined
@@ -187,7 +210,6 @@ export class ServerChannel<Contract = NoContract> {
   readonly #parts: ServerChannelParts
   readonly #detachers: (() => void)[] = []
   readonly #servers: { readonly server: Server; readonly unused: UnusedSockets }[] = []
-  #failedPosts = 0
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -213,7 +235,7 @@ export class ServerChannel<Contract = NoContract> {
 
   /** Posts that failed and that nobody awaited. Each was logged. */
   get failedPosts(): number {
-    return this.#failedPosts
+    return this.#parts.failures.count
   }
 
   /**
@@ -228,10 +250,7 @@ export class ServerChannel<Contract = NoContract> {
       if (!receipt) throw new ChannelError('internal', 'The store gave no position.')
       return receipt
     })
-    return new Posting(outcome, (error) => {
-      this.#failedPosts++
-      this.#parts.logger.error({ err: error, sender }, 'A message was not posted')
-    })
+    return new Posting(outcome, (error) => this.#parts.failures.unobserved(error, sender))
   }
 
   /** Posts a message to everybody. @example await channel.postMessageToAll('OrderChanged', { id: 42 }) */
@@ -240,8 +259,7 @@ export class ServerChannel<Contract = NoContract> {
     body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
-    const { except, ...rest } = options
-    return this.post({ ...rest, sender, body, to: except === undefined ? 'all' : { all: true, except } })
+    return this.post(toAll(sender, body, options))
   }
 
   /** Posts a message to all connections of a user, or of several. @example await channel.postMessage('user-7', 'Ping') */
@@ -251,9 +269,23 @@ export class ServerChannel<Contract = NoContract> {
     body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<Receipt> {
-    const { except, ...rest } = options
-    const to: AudienceInput = except === undefined ? { users } : { users, except }
-    return this.post({ ...rest, sender, body, to })
+    return this.post(toUsers(users, sender, body, options))
+  }
+
+  /**
+   * Posts in a transaction of a database: what is posted so is delivered exactly if the transaction commits, in the order
+   * of the commits.
+   *
+   * @param transaction whatever runs SQL in it, as a client of pg
+   * @throws TypeError where there is neither an `outbox` nor a store that transactions can post to
+   * @example
+   * await client.query('BEGIN')
+   * await client.query('UPDATE orders SET state = $1 WHERE id = $2', ['paid', 42])
+   * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
+   * await client.query('COMMIT')
+   */
+  in(transaction: Transaction): TransactionChannel {
+    return this.#parts.transactions.in(transaction)
   }
 
   /**
@@ -408,29 +440,14 @@ export class ServerChannel<Contract = NoContract> {
     if (development && host !== 'localhost' && !isLoopbackAddress(host)) {
       throw new TypeError(`In development mode the host is localhost or a loopback address, not '${host}'.`)
     }
-    const server = createServer(
-      { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 },
-      (request, response) => {
-        if (routes.handle(request, response) || routes.handleHealth(request, response)) return
-        sendProblem(response, new ChannelError('not_found', 'There is nothing at this path.'))
-      },
-    )
-    server.maxHeadersCount = 100
+    const server = createOwnServer(routes)
     this.attach(server)
     const unused = new UnusedSockets(server)
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, () => {
-        server.off('error', reject)
-        // A connection that can't be accepted, as where the process is out of file descriptors, ends nothing.
-        server.on('error', (error) => this.#parts.logger.error({ err: error }, 'A connection was not accepted'))
-        resolve()
-      })
-    })
+    await listenOn(server, { port, host }, (error) =>
+      this.#parts.logger.error({ err: error }, 'A connection was not accepted'),
+    )
     this.#servers.push({ server, unused })
-    const address = server.address() as AddressInfo
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+    return addressOf(server)
   }
 
   /** Tells all clients to come back later, waits until they are gone, closes own servers and the store. Idempotent. */
@@ -441,6 +458,7 @@ export class ServerChannel<Contract = NoContract> {
 
   async #close(): Promise<void> {
     removeCurrentChannel(this)
+    await this.#parts.transactions.close()
     this.#parts.endpoints.drain()
     if (this.#parts.limits.drainMs > 0) await passed(this.#parts.limits.drainMs)
     // It listens on until its clients are gone: one that polls asks once more, on a connection of its own.
@@ -477,14 +495,4 @@ export class ServerChannel<Contract = NoContract> {
 /** Keeps the process alive for so long. */
 function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-/**
- * A UUID in one piece: Node's is a rope of some twenty pieces, 490 bytes each time instead of 64, until something looks
- * into it.
- */
-function createMessageId(): string {
-  const id = randomUUID()
-  id.charCodeAt(0)
-  return id
 }

@@ -185,7 +185,7 @@ export class Channel implements LogFollower {
     if (this.#checkContract) for (const draft of drafts) this.#checkContract(draft)
     if (!sentBy) for (const { sender } of drafts) this.#lookAtSender(sender)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; the message was not posted.')
-    const appended = await this.#append(drafts)
+    const appended = await this.append(drafts)
     return drafts.map((draft, index) => this.#receipt(draft, appended, appended.offsets[index] ?? 0))
   }
 
@@ -194,6 +194,18 @@ export class Channel implements LogFollower {
     const parsed = parseQuery(query, this.#limits)
     if (!this.#isOpen) throw new ChannelError('channel_closed', 'The channel is closed; nothing can be read.')
     return await readHistory(this.#store, parsed, this.#clock.now())
+  }
+
+  /** Appends drafts that were checked before, all or none. @throws ChannelError */
+  async append(drafts: readonly Draft[]): Promise<Appended> {
+    try {
+      return await this.#store.append(drafts)
+    } catch (cause) {
+      if (cause instanceof ChannelError) throw cause
+      throw new ChannelError('store_failed', 'The store did not take the message; post it again with the same id.', {
+        cause,
+      })
+    }
   }
 
   /** The log gained entries: into the tail with them, and wake whom they are for. */
@@ -330,17 +342,6 @@ export class Channel implements LogFollower {
   #startReached(): void {
     for (const [connection, { request }] of this.#ahead) {
       if ((request.position?.offset ?? 0) <= this.#tail.head) this.#startAhead(connection)
-    }
-  }
-
-  async #append(drafts: readonly Draft[]): Promise<Appended> {
-    try {
-      return await this.#store.append(drafts)
-    } catch (cause) {
-      if (cause instanceof ChannelError) throw cause
-      throw new ChannelError('store_failed', 'The store did not take the message; post it again with the same id.', {
-        cause,
-      })
     }
   }
 

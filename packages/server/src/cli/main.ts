@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { ChannelError } from '../channel/channel-error.ts'
 import { addHistory } from './history.ts'
 import { addListen } from './listen.ts'
+import { addOutbox } from './outbox.ts'
 import { addPost } from './post.ts'
 import { addServe } from './serve.ts'
 import { SettingError } from './settings.ts'
@@ -21,6 +22,7 @@ addPost(program)
 addListen(program)
 addHistory(program)
 addToken(program)
+addOutbox(program)
 
 try {
   await program.parseAsync()

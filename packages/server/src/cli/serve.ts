@@ -4,6 +4,7 @@ import { isLoopbackAddress } from '../auth/access.ts'
 import { userTokens } from '../auth/user-tokens.ts'
 import type { ServerChannelOptions } from '../options.ts'
 import { createServerChannel } from '../server.ts'
+import { withoutPassword } from '../stores/open-store.ts'
 import { toNodes } from './node-settings.ts'
 import { createOutput, type Output } from './output.ts'
 import { asSettings, flagName, readSettings, type Setting, SettingError, settings, variableName } from './settings.ts'
@@ -70,7 +71,7 @@ function announce(
   output: Output,
   url: string,
   values: Readonly<Record<string, unknown>>,
-  { development = false, apiKeys = [] }: ServerChannelOptions,
+  { development = false, apiKeys = [], outbox }: ServerChannelOptions,
 ): void {
   const hub = `${url}${String(values['path'])}`
   const api = development || apiKeys.length > 0 ? `${url}${String(values['apiPath'])}` : null
@@ -78,7 +79,8 @@ function announce(
     `ServerChannel serves ${url}`,
     `  hub      ${hub}   pages: <script src="${hub}/serverchannel.js"></script>`,
     `  posting  ${api ?? "off: set 'apiKeys' to let other processes post"}`,
-    `  store    ${String(values['store'])}`,
+    `  store    ${withoutPassword(String(values['store']))}`,
+    ...(outbox === undefined ? [] : [`  outbox   ${withoutPassword(outbox)}`]),
   ]
   if (development) {
     lines.push(
@@ -88,7 +90,10 @@ function announce(
       `    npx serverchannel post --url ${url} SomeMessageId "My message value"`,
     )
   }
-  output.result({ url, hub, api, store: values['store'], development, pid: process.pid }, lines.join('\n'))
+  output.result(
+    { url, hub, api, store: withoutPassword(String(values['store'])), development, pid: process.pid },
+    lines.join('\n'),
+  )
 }
 
 function howToAuthenticate(host: string): string {

@@ -36,12 +36,17 @@ const own: readonly Setting[] = [
     name: 'store',
     kind: 'text',
     default: 'sqlite:./serverchannel.db',
-    doc: 'where the log is kept: sqlite:FILE, memory:',
+    doc: 'where the log is kept: sqlite:FILE, postgres://…, memory:',
   },
   {
     name: 'durability',
     kind: 'text',
     doc: 'how safe an acknowledged message is in an SQLite file: logged (its default) or synced',
+  },
+  {
+    name: 'outbox',
+    kind: 'text',
+    doc: 'database whose transactions post, where the log is kept elsewhere: postgres://user:password@host/database',
   },
   { name: 'path', kind: 'text', default: '/msg', doc: 'path of the hub' },
   {

@@ -23,6 +23,8 @@ type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Sto
 const openers = new Map<string, OpenStore>([
   ['memory:', openMemory],
   ['sqlite:', openSqlite],
+  ['postgres:', openPostgresStore],
+  ['postgresql:', openPostgresStore],
 ])
 
 function openMemory(_address: string, bounds: HistoryBounds): Store {
@@ -43,6 +45,16 @@ async function openSqlite(address: string, bounds: HistoryBounds): Promise<Store
   return new SqliteStore({ ...bounds, file: resolve(file), durability: bounds.durability ?? 'logged' })
 }
 
+async function openPostgresStore(address: string, bounds: HistoryBounds): Promise<Store> {
+  if (bounds.durability !== undefined) {
+    throw new TypeError(
+      "How safe messages in PostgreSQL are is for its own settings to say: leave 'durability' out. See docs/stores.md.",
+    )
+  }
+  const { PostgresStore } = await import('./postgres.ts')
+  return new PostgresStore({ ...bounds, address })
+}
+
 /**
  * Makes the store of an address; the channel opens it.
  *
@@ -59,5 +71,7 @@ export async function openStore(address: string, bounds: HistoryBounds): Promise
 
 /** Addresses of engines carry passwords, and errors are logged. */
 export function withoutPassword(address: string): string {
-  return address.replace(/^([a-z]+:\/\/[^/@:]*):[^/@]*@/, '$1:***@')
+  return address
+    .replace(/^([a-z]+:\/\/[^/@:]*):[^/]*@/, '$1:***@')
+    .replace(/([?&](?:password|sslpassword|pass)=)[^&]*/g, '$1***')
 }

@@ -1,0 +1,63 @@
+import { type PostOptions, toAll, toUsers } from '../channel/addressing.ts'
+import type { Draft } from '../channel/entry.ts'
+import type { Post } from '../channel/intake.ts'
+import { Posting } from '../channel/posting.ts'
+import type { Outbox, Transaction } from './outbox.ts'
+
+/** What a poster gets in a transaction: there is no position before the commit. */
+export interface TransactionReceipt {
+  /** The message's Id. */
+  readonly id: string
+}
+
+interface TransactionChannelParts {
+  readonly outbox: Outbox
+  readonly transaction: Transaction
+  /** Checks a post. @throws ChannelError */
+  readonly toDraft: (post: Post) => Draft
+  readonly onUnobserved: (error: unknown, sender: unknown) => void
+}
+
+/** Posts in a transaction: they are delivered exactly if it commits, in the order of the commits. Made by `channel.in`. */
+export class TransactionChannel {
+  readonly #parts: TransactionChannelParts
+
+  /** @internal */
+  constructor(parts: TransactionChannelParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Posts a message when the transaction commits. To be awaited like every statement of it: what it rejects with is the
+   * driver's own error, or a ChannelError that says what is wrong with the message.
+   *
+   * @example await channel.in(client).post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 } })
+   */
+  post(post: Post): Posting<TransactionReceipt> {
+    const sender = (post as Post | null | undefined)?.sender
+    // A step later, so that whoever awaits it has begun to when it fails at once.
+    const outcome = this.#write(post).then((receipt) => receipt)
+    return new Posting(outcome, (error) => this.#parts.onUnobserved(error, sender))
+  }
+
+  /** @example await channel.in(client).postMessageToAll('OrderChanged', { id: 42 }) */
+  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<TransactionReceipt> {
+    return this.post(toAll(sender, body, options))
+  }
+
+  /** @example await channel.in(client).postMessage('user-7', 'OrderChanged', { id: 42 }) */
+  postMessage(
+    users: string | Iterable<string>,
+    sender: string,
+    body?: unknown,
+    options: PostOptions = {},
+  ): Posting<TransactionReceipt> {
+    return this.post(toUsers(users, sender, body, options))
+  }
+
+  async #write(post: Post): Promise<TransactionReceipt> {
+    const draft = this.#parts.toDraft(post)
+    await this.#parts.outbox.write(this.#parts.transaction, [draft])
+    return { id: draft.id }
+  }
+}

@@ -1,0 +1,32 @@
+/** Where a log is, or an outbox: a database, and in it the channel's name. */
+export interface PostgresAddress {
+  /** As PostgreSQL's own tools take it. */
+  readonly connectionString: string
+  readonly channel: string
+}
+
+const DEFAULT_CHANNEL = 'main'
+const NAME_LENGTH_MAX = 256
+
+/**
+ * Reads `postgres://user:password@host:port/database?channel=name`; all of it but the scheme may be left out, as with
+ * PostgreSQL's own tools.
+ *
+ * @throws TypeError
+ */
+export function parsePostgresAddress(address: string): PostgresAddress {
+  if (!/^postgres(?:ql)?:\/\//.test(address) || !URL.canParse(address)) {
+    throw new TypeError(
+      "The address of a PostgreSQL database is like 'postgres://user:password@host:5432/database?channel=main'.",
+    )
+  }
+  const url = new URL(address)
+  const channel = url.searchParams.get('channel') ?? DEFAULT_CHANNEL
+  if (channel.length === 0 || channel.length > NAME_LENGTH_MAX) {
+    throw new TypeError(
+      `The channel's name in the address of a PostgreSQL database has 1 to ${NAME_LENGTH_MAX} characters.`,
+    )
+  }
+  url.searchParams.delete('channel')
+  return { connectionString: url.href, channel }
+}

@@ -79,8 +79,19 @@ describe('imports', () => {
   })
 
   it.each([
-    ['stores', [inServer('stores|channel'), PROTOCOL, NODE, /^libsql$/, /^pg$/]],
-    ['outbox', [inServer('outbox|stores|channel'), NODE, /^pg$/]],
+    [
+      'stores',
+      [
+        inServer('stores|channel'),
+        PROTOCOL,
+        NODE,
+        /^libsql$/,
+        /^pg$/,
+        /^ioredis$/,
+        /^@nats-io\/(?:jetstream|transport-node)$/,
+      ],
+    ],
+    ['outbox', [inServer('outbox|stores|channel'), PROTOCOL, NODE, /^pg$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],

@@ -1,13 +1,23 @@
 // The stores' table by itself, since it posts in process and needs no load driver: `node bench/dist/stores.js [--quick] [--json]`.
+// Engines are measured where they are named: `--store redis://127.0.0.1:6379?channel=bench --store nats://127.0.0.1:4222?channel=bench`.
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'
-import { measureStores, storeContenders, storesMarkdown } from './stores-table.ts'
+import { measureStores, type StoreContender, storeContenders, storesMarkdown } from './stores-table.ts'
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, stores: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    stores: { type: 'string' },
+    store: { type: 'string', multiple: true },
+  },
 })
 const asked = values.stores?.split(',')
-const contenders = storeContenders.filter(({ name }) => asked?.includes(name) ?? true)
+const engines = (values.store ?? []).map((store): StoreContender => {
+  const name = store.slice(0, store.indexOf(':'))
+  return { name, title: name, options: () => ({ store }) }
+})
+const contenders = [...storeContenders.filter(({ name }) => asked?.includes(name) ?? true), ...engines]
 if (contenders.length === 0) throw new Error(`--stores: of ${storeContenders.map(({ name }) => name).join(', ')}.`)
 const machine = describeMachine()
 const plan = values.quick ? { rounds: 1, seconds: 1 } : { rounds: 3, seconds: 3 }

@@ -1,6 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
+type Direction = 'client' | 'server'
+
+interface Pair {
+  readonly client: Socket
+  readonly target: Socket
+}
+
 /** A TCP proxy whose connections can be cut from outside, as a network does: without a word to either end. */
 export class CuttingProxy {
   readonly #server: Server
@@ -12,8 +19,11 @@ export class CuttingProxy {
   /** Passes bytes on to this port; may change, as where a server comes back elsewhere. */
   targetPort: number
   #isRefusing = false
+  readonly #held = new Set<Direction>()
+  /** Both ends of each connection. */
+  readonly #pairs = new Set<Pair>()
   /** Bytes that still pass in a direction before everything is cut. */
-  #left: { to: 'client' | 'server'; bytes: number } | undefined
+  #left: { to: Direction; bytes: number } | undefined
 
   constructor(targetPort: number) {
     this.targetPort = targetPort
@@ -31,13 +41,31 @@ export class CuttingProxy {
   }
 
   /** Lets so many more bytes pass in this direction, then resets every connection. */
-  cutAfter(bytes: number, to: 'client' | 'server'): void {
+  cutAfter(bytes: number, to: Direction): void {
     this.#left = { to, bytes }
   }
 
   /** Whether new connections are reset at once. */
   refuse(isRefusing: boolean): void {
     this.#isRefusing = isRefusing
+  }
+
+  /** Whether nothing passes in a direction, on old and new connections, without a word to either end. */
+  hold(to: Direction, isHeld: boolean): void {
+    if (isHeld) this.#held.add(to)
+    else this.#held.delete(to)
+    for (const pair of this.#pairs) this.#applyHold(pair)
+  }
+
+  /** Nothing passes any more on one connection: the one that the target sees as coming from this port. */
+  holdConnection(portAtTarget: number): void {
+    for (const { client, target } of this.#pairs) {
+      if (target.localPort !== portAtTarget) continue
+      client.pause()
+      target.pause()
+      return
+    }
+    throw new Error(`No connection to the target comes from port ${portAtTarget}`)
   }
 
   async close(): Promise<void> {
@@ -54,6 +82,9 @@ export class CuttingProxy {
     }
     this.connections++
     const target = connect(this.targetPort, '127.0.0.1')
+    const pair: Pair = { client, target }
+    this.#pairs.add(pair)
+    client.on('close', () => this.#pairs.delete(pair))
     for (const [socket, other, to] of [
       [client, target, 'server'],
       [target, client, 'client'],
@@ -67,9 +98,20 @@ export class CuttingProxy {
       socket.on('data', (data: Buffer) => this.#forward(data, other, to))
       socket.on('end', () => other.end())
     }
+    this.#applyHold(pair)
   }
 
-  #forward(data: Buffer, other: Socket, to: 'client' | 'server'): void {
+  #applyHold({ client, target }: Pair): void {
+    for (const [socket, to] of [
+      [client, 'server'],
+      [target, 'client'],
+    ] as const) {
+      if (this.#held.has(to)) socket.pause()
+      else socket.resume()
+    }
+  }
+
+  #forward(data: Buffer, other: Socket, to: Direction): void {
     const left = this.#left
     if (left?.to !== to || data.length < left.bytes) {
       if (left?.to === to) left.bytes -= data.length

@@ -256,7 +256,7 @@ const generalLimits = {
     min: 1024,
     max: 68_719_476_736,
     unit: 'bytes',
-    doc: 'of entries that were posted and that an SQLite store has not written yet; any more posts fail',
+    doc: 'of entries that were posted and that the store has not taken yet; any more posts fail',
   },
 } as const
 
@@ -316,7 +316,7 @@ export interface NodesOptions {
 
 /** What {@link createServerChannel} takes: all of it optional, and each bound of {@link limits} besides. */
 export interface ServerChannelOptions<Contract extends MessageContract = MessageContract> extends Partial<Limits> {
-  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, `postgres://…`, or a store of one's own. */
+  /** Where the log is kept: `memory:` (the default), `sqlite:FILE`, `postgres://…`, `redis://…`, `nats://…`, or a store of one's own. */
   readonly store?: string | Store
   /**
    * How safe an acknowledged message is, of a `sqlite:` store: `logged` (its default): it survives the process; `synced`:

@@ -28,6 +28,7 @@ export function createLeaderLink(
       queueMicrotask(() => {
         if (!signal.aborted) listener.onMessage(message)
       })
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a BroadcastChannel has none
     const post = (envelope: Envelope): void => channel.postMessage(envelope)
     const toTab = (to: string, message: ToTab): void => {
       if (to === tab) toThis(message)

@@ -20,7 +20,7 @@ export function createRelayCalls(answer: (tab: string, record: HubRecord) => voi
   const open = new Set<string>()
 
   const failed = (tab: string, invocationId: string): void =>
-    answer(tab, { type: COMPLETION, invocationId, error: 'The connection was lost.' } as HubRecord)
+    answer(tab, { type: COMPLETION, invocationId, error: 'The connection was lost.' })
 
   return {
     create(send) {
@@ -35,7 +35,7 @@ export function createRelayCalls(answer: (tab: string, record: HubRecord) => voi
           if (own !== undefined) answer(tab, { ...record, invocationId: own })
         },
         lose() {
-          for (const id of [...open]) {
+          for (const id of open) {
             const [tab, own] = split(id)
             if (own !== undefined) failed(tab, own)
           }
@@ -57,7 +57,7 @@ export function createRelayCalls(answer: (tab: string, record: HubRecord) => voi
       }
     },
     drop(tab) {
-      for (const id of [...open]) {
+      for (const id of open) {
         if (split(id)[0] !== tab) continue
         open.delete(id)
         try {
@@ -83,7 +83,7 @@ function rename(tab: string, message: HubMessage): HubMessage {
     ...message,
     ...(invocationId === undefined ? {} : { invocationId: join(tab, invocationId) }),
     ...(streamIds === undefined ? {} : { streamIds: streamIds.map((id) => join(tab, id)) }),
-  } as HubMessage
+  }
 }
 
 function join(tab: string, id: string): string {

@@ -137,7 +137,7 @@ export class Relay {
           this.#tellAll({ kind: 'error', error: { code, message } }),
         ),
       },
-      { createCalls: this.#calls.create, accessToken: () => this.#askToken() },
+      { createCalls: (send) => this.#calls.create(send), accessToken: () => this.#askToken() },
     )
   }
 

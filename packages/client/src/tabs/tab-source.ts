@@ -105,8 +105,8 @@ export class TabSource implements MessageSource {
   }
 
   #join(): void {
-    const { position, owner } = this.#listener
-    this.#link?.send({ kind: 'join', position: position(), owner: owner?.() ?? '' })
+    const position = this.#listener.position()
+    this.#link?.send({ kind: 'join', position, owner: this.#listener.owner?.() ?? '' })
   }
 
   /** Whoever had the connection is gone, or is another one. */

@@ -9,15 +9,21 @@ export class EntryQueue<Item extends { readonly offset: number }> {
   #items: (Item | undefined)[] = []
   #start = 0
   #count = 0
-  #head = 0
-  #trimmedTo = 0
+  #head: number
+  #trimmedTo: number
+
+  /** @param start offset that comes before the first item's */
+  constructor(start: number = 0) {
+    this.#head = start
+    this.#trimmedTo = start
+  }
 
   /** Offset of the newest item ever added. */
   get head(): number {
     return this.#head
   }
 
-  /** Offset of the newest item that was dropped, 0 when none was. */
+  /** Offset of the newest item that was dropped; where it began, when none was. */
   get trimmedTo(): number {
     return this.#trimmedTo
   }

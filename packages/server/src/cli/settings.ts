@@ -36,7 +36,7 @@ const own: readonly Setting[] = [
     name: 'store',
     kind: 'text',
     default: 'sqlite:./serverchannel.db',
-    doc: 'where the log is kept: sqlite:FILE, postgres://…, memory:',
+    doc: 'where the log is kept: sqlite:FILE, postgres://…, redis://…, nats://…, memory:',
   },
   {
     name: 'durability',

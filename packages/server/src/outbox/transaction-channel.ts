@@ -1,4 +1,5 @@
-import { type PostOptions, toAll, toUsers } from '../channel/addressing.ts'
+import type { BodyOf, NoContract } from '@serverchannel/protocol'
+import { type PostOf, type PostOptions, toAll, toUsers } from '../channel/addressing.ts'
 import type { Draft } from '../channel/entry.ts'
 import type { Post } from '../channel/intake.ts'
 import { Posting } from '../channel/posting.ts'
@@ -19,7 +20,7 @@ interface TransactionChannelParts {
 }
 
 /** Posts in a transaction: they are delivered exactly if it commits, in the order of the commits. Made by `channel.in`. */
-export class TransactionChannel {
+export class TransactionChannel<Contract = NoContract> {
   readonly #parts: TransactionChannelParts
 
   /** @internal */
@@ -33,7 +34,7 @@ export class TransactionChannel {
    *
    * @example await channel.in(client).post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 } })
    */
-  post(post: Post): Posting<TransactionReceipt> {
+  post<Sender extends string>(post: PostOf<Contract, Sender>): Posting<TransactionReceipt> {
     const sender = (post as Post | null | undefined)?.sender
     // A step later, so that whoever awaits it has begun to when it fails at once.
     const outcome = this.#write(post).then((receipt) => receipt)
@@ -41,15 +42,19 @@ export class TransactionChannel {
   }
 
   /** @example await channel.in(client).postMessageToAll('OrderChanged', { id: 42 }) */
-  postMessageToAll(sender: string, body?: unknown, options: PostOptions = {}): Posting<TransactionReceipt> {
+  postMessageToAll<Sender extends string>(
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
+    options: PostOptions = {},
+  ): Posting<TransactionReceipt> {
     return this.post(toAll(sender, body, options))
   }
 
   /** @example await channel.in(client).postMessage('user-7', 'OrderChanged', { id: 42 }) */
-  postMessage(
+  postMessage<Sender extends string>(
     users: string | Iterable<string>,
-    sender: string,
-    body?: unknown,
+    sender: Sender,
+    body?: BodyOf<Contract, Sender>,
     options: PostOptions = {},
   ): Posting<TransactionReceipt> {
     return this.post(toUsers(users, sender, body, options))

@@ -38,7 +38,7 @@ export class Transactions {
   }
 
   /** @throws TypeError where there is no outbox, or what is given runs no SQL */
-  in(transaction: Transaction): TransactionChannel {
+  in<Contract>(transaction: Transaction): TransactionChannel<Contract> {
     const { toDraft, onUnobserved } = this.#parts
     const outbox = this.#outbox
     if (!outbox) {

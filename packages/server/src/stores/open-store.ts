@@ -1,21 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Store } from '../channel/store.ts'
+import type { HistoryBounds } from './history-bounds.ts'
 import { MemoryStore } from './memory.ts'
-
-/** What every store is told: the bounds of its history, and the time that age is measured by, ms since 1970. */
-export interface HistoryBounds {
-  readonly historyCountMax: number
-  readonly historyBytesMax: number
-  readonly historyAgeMaxMs: number
-  readonly now: () => number
-  /** Bytes of entries that are not in the log yet; any more are refused. */
-  readonly storeWaitingBytesMax: number
-  /** How safe an acknowledged message is to be, where the store leaves the choice. */
-  readonly durability: 'logged' | 'synced' | undefined
-  /** Told what whoever runs it has to know, in words. */
-  readonly onWarning: (reason: string) => void
-}
 
 type OpenStore = (address: string, bounds: HistoryBounds) => Store | Promise<Store>
 
@@ -25,6 +12,14 @@ const openers = new Map<string, OpenStore>([
   ['sqlite:', openSqlite],
   ['postgres:', openPostgresStore],
   ['postgresql:', openPostgresStore],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
+  ['redis+sentinel:', openRedis],
+  ['rediss+sentinel:', openRedis],
+  ['redis+cluster:', openRedis],
+  ['rediss+cluster:', openRedis],
+  ['nats:', openNats],
+  ['tls:', openNats],
 ])
 
 function openMemory(_address: string, bounds: HistoryBounds): Store {
@@ -61,7 +56,7 @@ async function openPostgresStore(address: string, bounds: HistoryBounds): Promis
  * @throws TypeError where there is no such store
  */
 export async function openStore(address: string, bounds: HistoryBounds): Promise<Store> {
-  const open = openers.get(/^[a-z]+:/.exec(address)?.[0] ?? '')
+  const open = openers.get(/^[a-z+]+:/.exec(address)?.[0] ?? '')
   if (!open) {
     const known = [...openers.keys()].map((scheme) => `'${scheme}'`).join(', ')
     throw new TypeError(`There is no store '${withoutPassword(address)}'. Stores begin with: ${known}.`)
@@ -72,6 +67,31 @@ export async function openStore(address: string, bounds: HistoryBounds): Promise
 /** Addresses of engines carry passwords, and errors are logged. */
 export function withoutPassword(address: string): string {
   return address
-    .replace(/^([a-z]+:\/\/[^/@:]*):[^/]*@/, '$1:***@')
-    .replace(/([?&](?:password|sslpassword|pass)=)[^&]*/g, '$1***')
+    .replace(/^([a-z+]+:\/\/[^/@:]*):[^/]*@/, '$1:***@')
+    .replace(/([?&](?:password|sslpassword|pass|token|sentinelPassword)=)[^&]*/g, '$1***')
+}
+
+async function openRedis(address: string, bounds: HistoryBounds): Promise<Store> {
+  const { parseRedisAddress } = await import('./redis-address.ts')
+  const parsed = parseRedisAddress(address)
+  const { RedisStore } = await optional('ioredis@6', () => import('./redis.ts'))
+  return new RedisStore(parsed, bounds)
+}
+
+async function openNats(address: string, bounds: HistoryBounds): Promise<Store> {
+  const { parseNatsAddress } = await import('./nats-address.ts')
+  const parsed = parseNatsAddress(address)
+  const { NatsStore } = await optional('@nats-io/transport-node@3 @nats-io/jetstream@3', () => import('./nats.ts'))
+  return new NatsStore(parsed, bounds)
+}
+
+/** Engines' clients are installed by who uses the engine. @throws TypeError that says how */
+async function optional<Module>(packages: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load()
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND'
+    if (!isMissing) throw cause
+    throw new TypeError(`This store needs a package that is not installed: npm install ${packages}`, { cause })
+  }
 }

@@ -50,7 +50,7 @@ describe('the modules', () => {
     const produced = readdirSync(dist).filter((file) => file.endsWith('.js'))
     for (const { default: file } of Object.values(entries)) expect(produced).toContain(file.replace('./dist/', ''))
     for (const file of produced) {
-      const imported = [...read(file).matchAll(/(?:from|import)\s*["'`]([^"'`]+)["'`]/g)].map((match) => match[1])
+      const imported = [...read(file).matchAll(/(?<!["'`])(?:from|import)\s*["'`]([^"'`]+)["'`]/g)].map((match) => match[1])
       for (const name of imported) expect([...produced.map((other) => `./${other}`), ...peers]).toContain(name)
     }
   })

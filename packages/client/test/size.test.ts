@@ -95,7 +95,7 @@ describe('what a page loads', () => {
     expect(rows.map(([, name]) => name)).toEqual(names)
     for (const name of names) {
       const said = Number(rows.find((row) => row[1] === name)?.[2])
-      expect([name, Math.abs(said - size(name) / KIB) <= 0.1]).toEqual([name, true])
+      expect(Math.abs(said - size(name) / KIB), `${name}: ${size(name)} B`).toBeLessThanOrEqual(0.1)
     }
   })
 })

@@ -76,6 +76,24 @@ describe('a server with workers', { timeout: 60_000 }, () => {
     expect(bodies()).toEqual(['in', 'all'])
   })
 
+  it('tell a client whose its position is, and tell one that is hidden only the newest of each key', async () => {
+    const served = await serve()
+    const { channel, port } = served
+    const { socket, bodies, records } = await openClient(port, '/msg?user=a&position=&owner=')
+    await counted(served, 1)
+    expect(records.some((record) => record.includes('"ChannelOwner"'))).toBe(true)
+    const call = { type: 1, invocationId: '1', target: 'TellEvery', arguments: [600_000] }
+    socket.send(`${JSON.stringify(call)}\x1e`)
+    await until(() => records.some((record) => record.includes('"type":3')), 'the call is answered')
+    const save = (body: number): unknown => channel.post({ to: 'all', sender: 'Saved', key: 'order:42', body })
+    await save(1)
+    await until(() => bodies().includes(1), 'the first has come')
+    for (const body of range(2, 20)) await save(body)
+    socket.send(`${JSON.stringify({ ...call, invocationId: '2', arguments: [0] })}\x1e`)
+    await until(() => bodies().includes(20), 'what was held back has come')
+    expect(bodies().filter((body) => body !== null)).toEqual([1, 20])
+  })
+
   it('refuses whom authentication refuses, and holds the bounds over all of them', async () => {
     const { port, channel } = await serve({ connectionsPerUserMax: 1 })
     await expect(openClient(port, '/msg?user=nobody')).rejects.toThrow('401')

@@ -39,7 +39,7 @@ export interface Arrival {
   readonly identity: Identity
   readonly position: Position | null | undefined
   /** Whose it is, for a client that asks. */
-  readonly owner?: string
+  readonly owner?: string | undefined
   readonly seat: Seat
   readonly request: IncomingMessage
   /** Where the client negotiated. */

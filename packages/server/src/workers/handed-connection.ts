@@ -34,10 +34,14 @@ export class HandedConnection implements ServedConnection {
   #peer: RemotePeer | undefined
   #session: HubSession | undefined
 
-  constructor(number: number, { id, identity, position, onEnd, onGone }: HandedClient, parts: HandedConnectionParts) {
+  constructor(
+    number: number,
+    { id, identity, position, owner, onEnd, onGone }: HandedClient,
+    parts: HandedConnectionParts,
+  ) {
     this.number = number
     // Without its request, which it would keep.
-    this.#client = { id, identity, position, onEnd, onGone }
+    this.#client = { id, identity, position, owner, onEnd, onGone }
     this.#parts = parts
     this.#identity = identity
   }

@@ -12,6 +12,7 @@ export interface HandedSocket {
   readonly id: string
   readonly identity: Identity
   readonly position: Position | null | undefined
+  /** Whose that is, for a client that asks. */
   readonly owner: string | undefined
   readonly url: string
   readonly headers: IncomingHttpHeaders

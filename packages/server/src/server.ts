@@ -284,7 +284,7 @@ export class ServerChannel<Contract = NoContract> {
    * await channel.in(client).postMessageToAll('OrderChanged', { id: 42 })
    * await client.query('COMMIT')
    */
-  in(transaction: Transaction): TransactionChannel {
+  in(transaction: Transaction): TransactionChannel<Contract> {
     return this.#parts.transactions.in(transaction)
   }
 

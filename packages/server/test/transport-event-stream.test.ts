@@ -102,6 +102,8 @@ describe('the plain event stream', () => {
     const url = await open()
     await scene.post(1)
     const { events } = await read(url, { 'Last-Event-ID': position })
+    // Another node might have told the client of what this one is yet to hear of: so long it is waited for.
+    scene.clock.advance(10_000)
     const [state] = await events(1)
     expect(JSON.parse(state?.data ?? '')).toEqual({ epoch: 'epoch-1', offset: 1, recovered: false, reason })
     expect(state?.id).toBe('epoch-1:1')

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { HandleWrites, NOT_WRITTEN } from '../src/transports/handle-writes.ts'
+import { type HandleWriter, HandleWrites } from '../src/transports/handle-writes.ts'
 import { provenHandleWrites } from '../src/transports/handle-writes-proof.ts'
 import { SocketWriter } from '../src/transports/socket-writer.ts'
 import { until } from './until.ts'
@@ -29,15 +29,27 @@ function closedOf(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => socket.once('close', resolve))
 }
 
-function countTaken(): { readonly taken: number; onTaken(): void } {
-  let taken = 0
-  return {
-    get taken() {
-      return taken
-    },
-    onTaken() {
-      taken++
-    },
+/** Destroys the socket with what the kernel says is wrong, as transports do. */
+class Teller implements HandleWriter {
+  waitingBytes = 0
+  taken = 0
+  readonly #socket: Socket
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  onWaiting(bytes: number): void {
+    this.waitingBytes = bytes
+  }
+
+  onTaken(): void {
+    this.waitingBytes = 0
+    this.taken++
+  }
+
+  onWriteFailed(error: Error): void {
+    this.#socket.destroy(error)
   }
 }
 
@@ -51,10 +63,17 @@ function piece(number: number): Buffer {
   return Buffer.alloc(PIECE_BYTES, `${number},`)
 }
 
+function write(writes: HandleWrites, near: Socket, bytes: Buffer, teller: Teller): void {
+  const handle = writes.handleOf(near)
+  if (!handle) throw new Error('The socket can not be written to below its stream')
+  writes.writeAll([handle], [bytes], [teller])
+}
+
 /** Writes until the kernel takes no more. @returns how many pieces that were */
-function fill(writes: HandleWrites, near: Socket, writer: { onTaken(): void }, start = 0): number {
+function fill(writes: HandleWrites, near: Socket, teller: Teller, start = 0): number {
   for (let number = start; number < 1000; number++) {
-    if (writes.write(near, piece(number), writer) > 0) return number + 1
+    write(writes, near, piece(number), teller)
+    if (teller.waitingBytes > 0) return number + 1
   }
   throw new Error('The kernel takes everything')
 }
@@ -72,16 +91,16 @@ describe('writing to the handles of sockets', () => {
     far.on('data', (data: Buffer) => received.push(data))
     let count = 0
     for (let round = 1; round <= 5; round++) {
-      const writer = countTaken()
+      const teller = new Teller(near)
       far.pause()
-      count = fill(writes, near, writer, count)
-      expect(writer.taken).toBe(0)
+      count = fill(writes, near, teller, count)
+      expect(teller.taken).toBe(0)
       // What the stream writes now, as ws does pongs, goes behind it.
       near.write(piece(count++))
-      expect(writes.write(near, piece(count), writer)).toBe(NOT_WRITTEN)
+      expect(writes.handleOf(near)).toBeUndefined()
       far.resume()
       await until(() => near.writableLength === 0, 'the kernel has taken all')
-      expect(writer.taken).toBe(1)
+      expect(teller.taken).toBe(1)
     }
     near.end()
     await once(far, 'end')
@@ -95,13 +114,13 @@ describe('writing to the handles of sockets', () => {
     const errors: (string | undefined)[] = []
     const closed = closedOf(near)
     near.on('error', ({ code }: NodeJS.ErrnoException) => errors.push(code))
-    const writer = countTaken()
-    fill(writes, near, writer)
+    const teller = new Teller(near)
+    fill(writes, near, teller)
     far.resetAndDestroy()
     await closed
     expect(errors).toHaveLength(1)
     expect(['ECONNRESET', 'EPIPE']).toContain(errors[0])
-    expect(writer.taken).toBe(0)
+    expect(teller.taken).toBe(0)
   })
 
   it('destroys it too where the kernel refuses at once', async () => {
@@ -113,7 +132,7 @@ describe('writing to the handles of sockets', () => {
     near.end()
     await once(near, 'finish')
     // Nobody writes to a socket whose end was said; here it shows what an error of the kernel does.
-    expect(writes.write(near, piece(0), countTaken())).toBe(0)
+    write(writes, near, piece(0), new Teller(near))
     await closed
     expect(errors).toMatchObject([{ code: 'EPIPE', syscall: 'write', message: 'write EPIPE' }])
   })
@@ -121,33 +140,52 @@ describe('writing to the handles of sockets', () => {
   it('says nothing more of a socket that was destroyed in the middle', async () => {
     const writes = await open()
     const { near } = await openPair()
-    const writer = countTaken()
-    fill(writes, near, writer)
+    const teller = new Teller(near)
+    fill(writes, near, teller)
     const closed = closedOf(near)
     near.destroy()
     await closed
     await new Promise(setImmediate)
-    expect(writer.taken).toBe(0)
+    expect(teller.taken).toBe(0)
   })
 
   it('leaves to the stream what is corked, connecting, encrypted, or watched by a `write` of somebody else', async () => {
     const writes = await open()
-    const writer = countTaken()
     const { near } = await openPair()
     near.cork()
-    expect(writes.write(near, piece(0), writer)).toBe(NOT_WRITTEN)
+    expect(writes.handleOf(near)).toBeUndefined()
     near.uncork()
-    expect(writes.write(near, Buffer.from('x'), writer)).toBe(0)
+    expect(writes.handleOf(near)).toBeDefined()
     const connecting = connect(near.remotePort ?? 0, '127.0.0.1')
     onTestFinished(() => void connecting.destroy())
-    expect(writes.write(connecting, piece(0), writer)).toBe(NOT_WRITTEN)
-    expect(writes.write(new Socket(), piece(0), writer)).toBe(NOT_WRITTEN)
+    expect(writes.handleOf(connecting)).toBeUndefined()
+    expect(writes.handleOf(new Socket())).toBeUndefined()
     const encrypted = new TLSSocket((await openPair()).near)
     onTestFinished(() => void encrypted.destroy())
     expect(encrypted.writableLength).toBe(0)
-    expect(writes.write(encrypted, piece(0), writer)).toBe(NOT_WRITTEN)
+    expect(writes.handleOf(encrypted)).toBeUndefined()
     near.write = near.write.bind(near)
-    expect(writes.write(near, piece(0), writer)).toBe(NOT_WRITTEN)
+    expect(writes.handleOf(near)).toBeUndefined()
+  })
+
+  it('says that a handle is closed, and goes on with the others', async () => {
+    const writes = await open()
+    const [gone, there] = [await openPair(), await openPair()]
+    const handles = [gone.near, there.near].map((socket) => writes.handleOf(socket))
+    const failed: unknown[] = []
+    const teller = { onWaiting: () => {}, onTaken: () => {}, onWriteFailed: (error: Error) => failed.push(error) }
+    gone.near.destroy()
+    const bytes = Buffer.from('to all')
+    writes.writeAll(
+      handles.filter((handle) => handle !== undefined),
+      [bytes, bytes],
+      [teller, teller],
+    )
+    expect(failed).toHaveLength(1)
+    expect(failed[0]).toBeInstanceOf(Error)
+    const data = once(there.far, 'data')
+    there.far.resume()
+    expect(String(((await data) as [Buffer])[0])).toBe('to all')
   })
 
   it('is not looked for where a warning of Node would end the process', () => {
@@ -157,5 +195,37 @@ describe('writing to the handles of sockets', () => {
     } finally {
       process.throwDeprecation = false
     }
+  })
+})
+
+describe('a writer of sockets', () => {
+  it('writes what waits when the code of the turn has run, in order, and a lot of it before', async () => {
+    const writer = new SocketWriter('auto')
+    await writer.isDirect
+    const { near, far } = await openPair()
+    const handle = writer.handleOf(near)
+    if (!handle) throw new Error('The socket can not be written to below its stream')
+    const teller = new Teller(near)
+    const { turn } = writer
+    writer.write(handle, Buffer.from('first '), teller)
+    expect(writer.turn).toBe(turn)
+    expect(near.bytesWritten).toBe(0)
+    await Promise.resolve()
+    expect(writer.turn).toBe(turn + 1)
+    writer.write(handle, Buffer.from('second '), teller)
+    writer.flush()
+    expect(writer.turn).toBe(turn + 2)
+    writer.flush()
+    expect(writer.turn).toBe(turn + 2)
+    for (let count = 0; writer.turn === turn + 2 && count < 10_000; count++) {
+      writer.write(handle, Buffer.from('x'), teller)
+    }
+    expect(writer.turn).toBe(turn + 3)
+    near.end()
+    let text = ''
+    far.setEncoding('utf8').on('data', (data: string) => (text += data))
+    far.resume()
+    await once(far, 'end')
+    expect(text).toMatch(/^first second x{1,9999}$/)
   })
 })

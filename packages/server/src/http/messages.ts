@@ -108,9 +108,12 @@ function describe(path: readonly PropertyKey[], message: string): string {
   return path.length === 0 || message.startsWith("'") ? message : `'${path.join('.')}': ${message}.`
 }
 
+/** Between calls it keeps nothing. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function decode(body: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return utf8.decode(body)
   } catch (cause) {
     throw new ChannelError('request_not_json', 'The request is not UTF-8.', { cause })
   }

@@ -5,8 +5,6 @@ export class ConnectionTimes {
   readonly #transport: Transport
   readonly #openedAt: number
   #sentAt: number
-  /** Something was sent since the beat before: when exactly is not worth a look at the clock for each message. */
-  #hasSent = false
   #beatAt: number
   #receivedAt: number
   /** A client that never pings is never timed out (SIGNALR 2.10 C1). */
@@ -18,10 +16,6 @@ export class ConnectionTimes {
   constructor(transport: Transport, now: number) {
     this.#transport = transport
     this.#openedAt = this.#sentAt = this.#beatAt = this.#receivedAt = this.#progressAt = now
-  }
-
-  sent(): void {
-    this.#hasSent = true
   }
 
   received(now: number): void {
@@ -36,10 +30,13 @@ export class ConnectionTimes {
     return now - this.#openedAt
   }
 
-  /** For how long nothing was said to the client, at most: of one beat all counts as its begin. To be asked with each. */
-  unspokenMs(now: number): number {
-    if (this.#hasSent) this.#sentAt = this.#beatAt
-    this.#hasSent = false
+  /**
+   * For how long nothing was said to the client, at most: of one beat all counts as its begin. To be asked with each.
+   *
+   * @param hasSpoken whether something was said since the beat before
+   */
+  unspokenMs(now: number, hasSpoken: boolean): number {
+    if (hasSpoken) this.#sentAt = this.#beatAt
     this.#beatAt = now
     return now - this.#sentAt
   }

@@ -66,6 +66,8 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   #isIntakeHeld = false
   #isPaused = false
   readonly #times: ConnectionTimes
+  /** Something was said since the beat before: when exactly is not worth a look at the clock for each message. */
+  #hasSpoken = false
   /** What waits for the end of this turn. */
   #said: Said | undefined
   /** The turn in which something was said last. */
@@ -172,7 +174,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
   write(chunk: Chunk): void {
     if (this.#state !== 'open') return
     if (this.#said) this.flush()
-    this.#times.sent()
+    this.#hasSpoken = true
     this.#transport.write(chunk)
   }
 
@@ -323,9 +325,11 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     const { clientTimeoutMs, keepAliveIntervalMs } = this.#parts.limits
     if (!this.#session?.isBusy && this.#times.silentMs(now) >= clientTimeoutMs) {
       this.close(new ChannelError('client_timeout', `The client was silent for ${clientTimeoutMs} ms.`))
-    } else if (this.#times.unspokenMs(now) >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) {
-      this.#sayOwn({ type: MessageType.Ping })
+      return
     }
+    const unspokenMs = this.#times.unspokenMs(now, this.#hasSpoken)
+    this.#hasSpoken = false
+    if (unspokenMs >= keepAliveIntervalMs && !this.#session?.onKeepAlive()) this.#sayOwn({ type: MessageType.Ping })
   }
 
   #take(data: string | Buffer): void {
@@ -381,7 +385,7 @@ export class HubConnection implements ServedConnection, HubPeer, MessageTaker, T
     this.#handshake = undefined
     this.#codec = codec
     this.#state = 'open'
-    this.#times.sent()
+    this.#hasSpoken = true
     try {
       this.#session = this.#parts.hub.onConnected(this)
     } catch (error) {

@@ -34,10 +34,13 @@ export function sendJson(
   response: ServerResponse,
   status: number,
   value: unknown,
-  headers: Record<string, string> = {},
+  headers: Record<string, string> = JSON_HEADERS,
 ): void {
-  send(response, status, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers })
+  const typed = headers === JSON_HEADERS ? headers : { ...JSON_HEADERS, ...headers }
+  send(response, status, JSON.stringify(value), typed)
 }
+
+const JSON_HEADERS = { 'Content-Type': 'application/json' }
 
 /** Answers with a whole body. Nothing that the channel says over HTTP is to be kept by caches. */
 export function send(
@@ -47,15 +50,17 @@ export function send(
   headers: Record<string, string>,
 ): void {
   if (response.headersSent || response.destroyed) return
-  response.writeHead(status, {
-    // An answer without content has no length (RFC 9110, 8.6).
-    ...(status === 204 ? {} : { 'Content-Length': Buffer.byteLength(body) }),
+  // One object, and its members one by one: spreads of several cost as much as the rest of an answer.
+  const all: Record<string, string | number> = {
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
-    ...(hasUnreadBody(response.req) ? { Connection: 'close' } : {}),
-    ...headers,
-  })
+  }
+  // An answer without content has no length (RFC 9110, 8.6).
+  if (status !== 204) all['Content-Length'] = Buffer.byteLength(body)
+  if (hasUnreadBody(response.req)) all.Connection = 'close'
+  for (const name in headers) all[name] = headers[name] ?? ''
+  response.writeHead(status, all)
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 

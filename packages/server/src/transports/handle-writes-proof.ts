@@ -1,7 +1,7 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { HandleWrites, NOT_WRITTEN } from './handle-writes.ts'
+import { HandleWrites } from './handle-writes.ts'
 
 const PROOF_MS_MAX = 5000
 const PIECE_BYTES = 65_536
@@ -61,27 +61,36 @@ function keep(socket: Socket, sockets: Socket[]): Socket {
  */
 async function arrivesWhole(writes: HandleWrites, near: Socket, far: Socket, signal: AbortSignal): Promise<boolean> {
   const sent = createHash('sha256')
+  const handle = writes.handleOf(near)
+  if (!handle) return false
+  let waitingBytes = 0
   let isTaken = false
+  let hasFailed = false
   const writer = {
-    onTaken() {
-      isTaken = true
-    },
+    onWaiting: (bytes: number) => void (waitingBytes = bytes),
+    onTaken: () => void (isTaken = true),
+    onWriteFailed: () => void (hasFailed = true),
   }
-  if (writes.write(near, addTo(sent, randomBytes(100)), writer) !== 0) return false
+  const write = (data: Buffer): void => writes.writeAll([handle], [data], [writer])
+  write(addTo(sent, randomBytes(100)))
+  if (waitingBytes > 0) return false
   const piece = randomBytes(PIECE_BYTES)
-  let pendingBytes = 0
-  for (let count = 0; pendingBytes === 0 && count < PIECES_MAX; count++) {
+  for (let count = 0; waitingBytes === 0 && !hasFailed && count < PIECES_MAX; count++) {
     // What the kernel has taken is free to be written over.
     piece.writeUInt32BE(count)
-    pendingBytes = writes.write(near, addTo(sent, piece), writer)
+    write(addTo(sent, piece))
   }
-  if (pendingBytes !== PIECE_BYTES || isTaken) return false
+  if (waitingBytes !== PIECE_BYTES || isTaken || hasFailed) return false
   near.end(addTo(sent, randomBytes(PIECE_BYTES)))
-  if (writes.write(near, randomBytes(1), writer) !== NOT_WRITTEN) return false
+  if (writes.handleOf(near)) return false
   const received = createHash('sha256')
   far.on('data', (data: Buffer) => received.update(data)).resume()
   await once(far, 'end', { signal })
-  return isTaken && received.digest('hex') === sent.digest('hex')
+  if (!isTaken || hasFailed || received.digest('hex') !== sent.digest('hex')) return false
+  // A handle that is closed says so.
+  near.destroy()
+  write(randomBytes(1))
+  return hasFailed
 }
 
 function addTo(hash: Hash, data: Buffer): Buffer {

@@ -1,13 +1,14 @@
 import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
-/** Who is told when what the kernel did not take at once has been taken. Not where the socket is destroyed before. */
+/** Who writes to a socket's handle, and is told what comes of it: nothing, where the kernel took all at once. */
 export interface HandleWriter {
+  /** The kernel took a part at most: so many bytes wait, until `onTaken`. */
+  onWaiting(bytes: number): void
   onTaken(): void
+  /** To be treated as an error of `socket.write`. The socket may have been destroyed before. */
+  onWriteFailed(error: Error): void
 }
-
-/** What a write came to that was not done, because the socket's own `write` has to do it. */
-export const NOT_WRITTEN = -1
 
 /**
  * Writes to the handle of a socket, below its stream: a third of the time of `socket.write`, which makes a request and
@@ -31,40 +32,52 @@ export class HandleWrites {
   }
 
   /**
-   * Writes to a socket that is `writable`. An error destroys it, as one of `socket.write` does. The kernel takes what is
-   * written here and by the socket in the order of the calls, as long as nothing waits in the stream; then, and for
-   * sockets of other kinds, nothing is done.
-   *
-   * @returns the bytes of which `writer` is told later, 0 where all are taken, or `NOT_WRITTEN`
+   * The handle of a socket that may be written to below its stream, for as long as nobody writes to the stream: nothing
+   * waits there, the socket is connected and not encrypted, and nobody has put a `write` of his own there, who wants to
+   * see all of it. Undefined for any other.
    */
-  write(socket: Socket, data: Buffer, writer: HandleWriter): number {
-    const { TCP, state, kLastWriteWasAsync } = this.#internals
-    // Where somebody has put a `write` of his own there, he wants to see all of it.
+  handleOf(socket: Socket): Handle | undefined {
     if (socket.writableLength > 0 || socket.writableCorked > 0 || socket.connecting || socket.write !== socketWrite) {
-      return NOT_WRITTEN
+      return undefined
     }
     const { _handle: handle } = socket as { readonly _handle?: Handle | null }
     // One of TLS takes plain bytes too, but by other rules.
-    if (!handle || handle.constructor !== TCP) return NOT_WRITTEN
-    const request = this.#request
-    const error = handle.writeBuffer(request, data)
-    if (error !== 0) {
-      socket.destroy(createWriteError(error))
-      return 0
+    return handle && handle.constructor === this.#internals.TCP ? handle : undefined
+  }
+
+  /**
+   * Writes pieces to handles, each to that at the same index. Writers are told of what the kernel did not take at once,
+   * and of errors. The kernel takes what is written here and by the socket in the order of the calls.
+   */
+  writeAll(handles: readonly Handle[], pieces: readonly Buffer[], writers: readonly HandleWriter[]): void {
+    const { state, kLastWriteWasAsync } = this.#internals
+    for (const [index, handle] of handles.entries()) {
+      const bytes = pieces[index]
+      const writer = writers[index]
+      if (!bytes || !writer) continue
+      const error = handle.writeBuffer(this.#request, bytes)
+      if (error !== 0 || state[kLastWriteWasAsync] !== 0) this.#tell(error, bytes, writer)
     }
-    if (state[kLastWriteWasAsync] === 0) return 0
+  }
+
+  #tell(error: number, bytes: Buffer, writer: HandleWriter): void {
+    if (error !== 0) {
+      writer.onWriteFailed(createWriteError(error))
+      return
+    }
     // The kernel took a part at most: the request goes with the rest.
+    const request = this.#request
     this.#request = createRequest(this.#internals)
-    request.data = data
-    request.socket = socket
+    request.data = bytes
     request.writer = writer
-    return data.length
+    writer.onWaiting(bytes.length)
   }
 }
 
 const { write: socketWrite } = Socket.prototype as { readonly write: unknown }
 
-interface Handle {
+/** Of a TCP connection, below its socket. */
+export interface Handle {
   writeBuffer(request: WriteRequest, data: Buffer): number
 }
 
@@ -72,7 +85,6 @@ interface WriteRequest {
   oncomplete: (this: WriteRequest, status: number) => void
   /** Keeps the bytes from being collected while the kernel has not taken them. */
   data: Buffer | undefined
-  socket: Socket | undefined
   writer: HandleWriter | undefined
 }
 
@@ -108,16 +120,13 @@ function createRequest({ WriteWrap }: Internals): WriteRequest {
   const request = new WriteWrap()
   request.oncomplete = onComplete
   request.data = undefined
-  request.socket = undefined
   request.writer = undefined
   return request
 }
 
 function onComplete(this: WriteRequest, status: number): void {
-  const { socket, writer } = this
-  if (!socket || socket.destroyed) return
-  if (status < 0) socket.destroy(createWriteError(status))
-  else writer?.onTaken()
+  if (status < 0) this.writer?.onWriteFailed(createWriteError(status))
+  else this.writer?.onTaken()
 }
 
 /** The same as of `socket.write`. */

@@ -21,9 +21,12 @@ export function readBody(request: IncomingMessage, bytesMax: number, limitName: 
       const limit = `the ${bytesMax} bytes that '${limitName}' allows`
       reject(new ChannelError('request_too_large', `The request has more than ${limit}.`))
     }
-    request.on('end', () => resolve(Buffer.concat(parts, bytes)))
+    request.on('end', () => resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, bytes)))
     request.on('error', reject)
-    request.on('close', () => reject(new Error('The client went away while its request was read')))
+    // Said of requests that were read whole too, and an error costs more than all else here.
+    request.on('close', () => {
+      if (!request.readableEnded) reject(new Error('The client went away while its request was read'))
+    })
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
       refuse()
       return

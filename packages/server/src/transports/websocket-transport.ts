@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Chunk } from '../channel/chunk.ts'
 import type { CloseCode, Transport, TransportListener } from '../channel/transport.ts'
 import type { FrameReader, FrameReaders, FrameTaker } from './frame-reader.ts'
-import type { HandleWriter } from './handle-writes.ts'
+import type { Handle, HandleWriter } from './handle-writes.ts'
 import type { SocketWriter } from './socket-writer.ts'
 import { closeFrame, frameOf, OPCODES } from './websocket-frame.ts'
 
@@ -53,8 +53,12 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
   #hasSaidClose = false
   #closeTimer: NodeJS.Timeout | undefined
   #writtenBytes = 0
+  /** What is written to, below the socket's stream; undefined: the stream is, or something waits there. */
+  #handle: Handle | undefined
   /** What was written below the socket's stream and the kernel has not taken: of one write at most. */
   #pendingBytes = 0
+  /** The writer's turn in which it was last written to below the stream. */
+  #turn = -1
   #opcode: number = OPCODES.Text
 
   /** @param head what the peer sent behind its request */
@@ -84,7 +88,9 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
 
   /** What is below the socket's own mark is on its way: the socket says `drain` only for what went above. */
   get bufferedBytes(): number {
-    return this.#pendingBytes + (this.#socket.writableNeedDrain ? this.#socket.writableLength : 0)
+    // What the kernel will take of that nobody knows before.
+    this.#flush()
+    return this.#handle ? this.#pendingBytes : this.#pendingBytes + this.#bufferedInStreamBytes()
   }
 
   get takenBytes(): number {
@@ -97,7 +103,7 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
   }
 
   write(chunk: Chunk): void {
-    if (this.#isEnding || !this.#socket.writable) return
+    if (this.#isEnding || this.#state !== 'open') return
     this.#writeBytes((chunk.webSocketFrame ??= frameOf(chunk.payload, this.#opcode)))
   }
 
@@ -106,7 +112,16 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
     this.#writeBytes(head)
   }
 
+  onWaiting(bytes: number): void {
+    this.#pendingBytes = bytes
+  }
+
+  onWriteFailed(error: Error): void {
+    if (!this.#socket.destroyed) this.#socket.destroy(error)
+  }
+
   onTaken(): void {
+    if (this.#socket.destroyed) return
     this.#pendingBytes = 0
     if (!this.#socket.writableNeedDrain) this.#listener?.onDrain()
   }
@@ -163,7 +178,7 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
 
   onPing(data: Buffer): void {
     if (this.#state === 'open' && this.#socket.writableLength < PONG_BUFFER_BYTES_MAX) {
-      this.#socket.write(frameOf(data, OPCODES.Pong))
+      this.#writeToStream(frameOf(data, OPCODES.Pong))
     }
   }
 
@@ -182,9 +197,32 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
 
   /** What comes behind a write that waits below the stream waits in the stream, which says when to go on. */
   #writeBytes(bytes: Buffer): void {
+    const { writer } = this.#parts
+    this.#flush()
     this.#writtenBytes += bytes.length
-    if (this.#pendingBytes > 0) this.#socket.write(bytes)
-    else this.#pendingBytes = this.#parts.writer.write(this.#socket, bytes, this)
+    const handle = this.#pendingBytes > 0 ? undefined : (this.#handle ??= writer.handleOf(this.#socket))
+    if (!handle) {
+      this.#writeToStream(bytes)
+      return
+    }
+    this.#turn = writer.turn
+    writer.write(handle, bytes, this)
+  }
+
+  #writeToStream(bytes: Buffer): void {
+    this.#flush()
+    this.#handle = undefined
+    this.#socket.write(bytes)
+  }
+
+  /** Writes what waits for the end of the turn, if some of it is this one's. */
+  #flush(): void {
+    const { writer } = this.#parts
+    if (this.#turn === writer.turn) writer.flush()
+  }
+
+  #bufferedInStreamBytes(): number {
+    return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0
   }
 
   /** What still comes is passed over, so that the end behind it is seen. */
@@ -200,7 +238,7 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
     if (this.#state === 'open') {
       this.#state = 'closing'
       this.#hasSaidClose = true
-      this.#socket.write(closeFrame(code, reason))
+      this.#writeToStream(closeFrame(code, reason))
     }
     if (this.#hasSaidClose && this.#isReadOut) this.#socket.end()
     this.#closeTimer ??= setTimeout(destroy, this.#parts.closeTimeoutMs, this.#socket)

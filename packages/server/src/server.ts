@@ -19,6 +19,7 @@ import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
+import { createRemoteClients } from './cluster/remote-hub.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
@@ -31,6 +32,7 @@ import { createChannelMethods } from './hub/channel-methods.ts'
 import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
+import type { LocalClients } from './hub/remote-clients.ts'
 import { Roster } from './hub/roster.ts'
 import type { ListenAddress, ListenOptions } from './listen-options.ts'
 import { createMessageId } from './message-id.ts'
@@ -90,27 +92,28 @@ export async function createServerChannel<const Contract extends MessageContract
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
   const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
+  const hubAt = (path: string): LocalClients | undefined => endpoints.hubAt(path)
   const cluster: Cluster = new Cluster({
     id: createConnectionId(),
     clock: systemClock,
     timeoutMs: limits.nodeTimeoutMs,
     signal: (text) => channel.signal(text),
     answer: (question) => connections.answer(question),
-    onCall: (path, audience, invocation) => endpoints.relayed(path, audience, invocation),
+    hubAt,
     address: nodes?.address,
     onAddress: (address) => nodes?.learn(address),
     onGone: (name) => nodes?.forget(name),
     onError: (error) =>
       logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
   })
-  const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
+  const connections = new Connections({ channel, roster, cluster, hubAt, now: () => systemClock.now() })
   const endpoints = new Endpoints({
     options,
     roster,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => NOBODY),
     requireAllowed: (user) => connections.requireAllowed(user),
-    relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
+    remoteClients: (path) => createRemoteClients(cluster, path),
     clock: systemClock,
     logger,
     createId: createConnectionId,

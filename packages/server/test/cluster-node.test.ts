@@ -29,7 +29,7 @@ function openCluster(names: readonly string[]) {
         heard.push(`${id}: ${question.what}`)
         return 1
       },
-      onCall: () => {},
+      hubAt: () => undefined,
       onAddress: () => {},
       onGone: () => {},
       onError: (error) => {

@@ -44,7 +44,7 @@ import { Transactions } from './outbox/transactions.ts'
 import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
-import { systemClock } from './system-clock.ts'
+import { passed, systemClock } from './system-clock.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
@@ -131,6 +131,7 @@ export async function createServerChannel<const Contract extends MessageContract
     logger,
     apiPath: parsePath('apiPath', options.apiPath ?? '/api/messages'),
     mayPost: parseApiKeys(options.apiKeys ?? [], development),
+    degraded: () => (transactions.trouble === undefined ? undefined : { outbox: transactions.trouble }),
   })
   const shared = {
     limits,
@@ -493,9 +494,4 @@ export class ServerChannel<Contract = NoContract> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** Keeps the process alive for so long. */
-function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

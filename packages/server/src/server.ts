@@ -167,7 +167,7 @@ export async function createServerChannel<const Contract extends MessageContract
     await workers?.start(methods)
   } catch (error) {
     await transactions.close()
-    cluster.close()
+    await cluster.close()
     await channel.close()
     throw error
   }
@@ -486,7 +486,7 @@ export class ServerChannel<Contract = NoContract> {
     await Promise.all(stopped)
     timer.stop()
     await this.#parts.workers?.close()
-    this.#parts.cluster.close()
+    await this.#parts.cluster.close()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }

@@ -64,7 +64,7 @@ export class Cluster {
   constructor(parts: ClusterParts) {
     this.#parts = parts
     const { clock, timeoutMs, hubAt, onError } = parts
-    const say = (signal: Signal): void => this.#say(signal)
+    const say = (signal: Signal): void => void this.#say(signal)
     this.#questions = new Questions(clock, timeoutMs)
     this.#awaited = new AwaitedResults({ clock, answerMs: timeoutMs, nodes: () => this.#peers.keys(), say })
     this.#asked = new AskedResults({ hubAt, say, onError })
@@ -79,14 +79,23 @@ export class Cluster {
     this.#sayHere()
   }
 
-  close(): void {
+  /** Says that it is going, and waits until that is said, or so long as for an answer. Idempotent. Never rejects. */
+  async close(): Promise<void> {
     if (!this.#beat) return
     this.#beat.stop()
     this.#telling?.stop()
     this.#beat = undefined
-    this.#say({ kind: 'bye' })
     this.#questions.close()
     this.#awaited.close()
+    const { clock, timeoutMs } = this.#parts
+    const said = this.#say({ kind: 'bye' })
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(timeoutMs, resolve)
+      void said.then(() => {
+        timer.stop()
+        resolve()
+      })
+    })
   }
 
   /** A connection of this node has come. */
@@ -117,7 +126,11 @@ export class Cluster {
   /** Asks all other nodes, and waits until all have answered, or so long. @returns the sum of what they say */
   ask(question: Question): Promise<number> {
     const isOfOne = 'connection' in question
-    return this.#questions.ask(this.#peers.keys(), isOfOne, (number) => this.#say({ kind: 'ask', number, question }))
+    return this.#questions.ask(
+      this.#peers.keys(),
+      isOfOne,
+      (number) => void this.#say({ kind: 'ask', number, question }),
+    )
   }
 
   /** Asks a client of another node for its result. */
@@ -127,7 +140,7 @@ export class Cluster {
 
   /** @throws RangeError where it is too large */
   call(path: string, audience: Audience, invocation: () => string): void {
-    if (this.#peers.size > 0) this.#say({ kind: 'call', path, audience, invocation: invocation() })
+    if (this.#peers.size > 0) void this.#say({ kind: 'call', path, audience, invocation: invocation() })
   }
 
   block(user: string, until: number): void {
@@ -223,7 +236,7 @@ export class Cluster {
     const now = this.#parts.clock.now()
     if (now - peer.askedAt < BEAT_MS) return
     peer.askedAt = now
-    this.#say({ kind: 'retell', to: peer.id })
+    void this.#say({ kind: 'retell', to: peer.id })
   }
 
   #onPresence(peer: Peer, signal: Extract<Signal, { readonly kind: 'presence' }>): void {
@@ -242,10 +255,10 @@ export class Cluster {
 
   #answer(to: string, number: number, question: Question): void {
     try {
-      this.#say({ kind: 'answer', to, number, count: this.#parts.answer(question) })
+      void this.#say({ kind: 'answer', to, number, count: this.#parts.answer(question) })
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      this.#say({ kind: 'answer', to, number, count: 0, error: toErrorText(error) })
+      void this.#say({ kind: 'answer', to, number, count: 0, error: toErrorText(error) })
     }
   }
 
@@ -288,7 +301,7 @@ export class Cluster {
     const gone = this.#gone.splice(0)
     if (come.length + gone.length === 0) return
     // Who came and left within this moment is said to have left last.
-    this.#say({ kind: 'presence', told: ++this.#told, isWhole: false, come, gone, blocked: [] })
+    void this.#say({ kind: 'presence', told: ++this.#told, isWhole: false, come, gone, blocked: [] })
   }
 
   #tellAll(): void {
@@ -298,7 +311,7 @@ export class Cluster {
     for (let i = 0; i === 0 || i < all.length; i += TOLD_AT_ONCE) {
       const come = all.slice(i, i + TOLD_AT_ONCE)
       const isWhole = i === 0
-      this.#say({ kind: 'presence', told: ++this.#told, isWhole, come, gone: [], blocked: isWhole ? blocked : [] })
+      void this.#say({ kind: 'presence', told: ++this.#told, isWhole, come, gone: [], blocked: isWhole ? blocked : [] })
     }
   }
 
@@ -310,12 +323,14 @@ export class Cluster {
 
   #sayHere(): void {
     const { address } = this.#parts
-    this.#say({ kind: 'here', told: this.#told, ...(address && { address }) })
+    void this.#say({ kind: 'here', told: this.#told, ...(address && { address }) })
   }
 
-  #say(signal: Signal): void {
-    for (const text of toTexts(this.#parts.id, signal)) {
-      this.#parts.signal(text).catch((error: unknown) => this.#parts.onError(error))
-    }
+  /** @returns ends when it is said, or can't be. @throws RangeError where it is too large */
+  #say(signal: Signal): Promise<unknown> {
+    const texts = toTexts(this.#parts.id, signal)
+    return Promise.all(
+      texts.map((text) => this.#parts.signal(text).catch((error: unknown) => this.#parts.onError(error))),
+    )
   }
 }

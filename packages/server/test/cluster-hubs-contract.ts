@@ -71,6 +71,14 @@ async function openClient(
   return { connection, id: connection.connectionId ?? '', said }
 }
 
+/** Taken at once, so that no rejection is without anybody who awaits it. */
+function reasonOf(result: Promise<unknown>): Promise<unknown> {
+  return result.then(
+    (value) => new Error(`It is ${JSON.stringify(value)}`),
+    (error: unknown) => error,
+  )
+}
+
 type Three = [HubNode, HubNode, HubNode]
 type Two = [HubNode, HubNode]
 
@@ -121,7 +129,8 @@ export function describeClusterHubs(name: string, openLog: OpenLog): void {
       b.hub.clients.group('of a method').send('Said', 3)
       a.hub.clients.client(id).send('Said', 4)
       await until(() => said.length >= 4, 'the last has come')
-      expect(said.map(([text]) => text).toSorted()).toEqual([1, 2, 3, 4])
+      expect(said).toHaveLength(4)
+      expect(new Set(said.map(([text]) => text))).toEqual(new Set([1, 2, 3, 4]))
       expect(await a.hub.groups.add('nobody', 'g')).toBe(false)
       expect(await a.hub.groups.remove('nobody', 'g')).toBe(false)
     })
@@ -160,13 +169,18 @@ export function describeClusterHubs(name: string, openLog: OpenLog): void {
 
     it('get what each of many results is to whoever asked for it', async () => {
       const [a, b] = (await openHubs(openLog, 2)) as Two
-      const one = await openClient(b, 'u', (question) => `one ${question}`)
-      const other = await openClient(b, 'u', (question) => `other ${question}`)
+      const one = await openClient(b, 'u', (question) => ['one', question])
+      const other = await openClient(b, 'u', (question) => ['other', question])
       const asked = range(1, 50).flatMap((number) => [
         a.hub.clients.client(one.id).invoke('Answer', number),
         a.hub.clients.client(other.id).invoke('Answer', number),
       ])
-      expect(await Promise.all(asked)).toEqual(range(1, 50).flatMap((number) => [`one ${number}`, `other ${number}`]))
+      expect(await Promise.all(asked)).toEqual(
+        range(1, 50).flatMap((number) => [
+          ['one', number],
+          ['other', number],
+        ]),
+      )
     })
 
     it('get the errors of clients of other nodes', async () => {
@@ -186,7 +200,7 @@ export function describeClusterHubs(name: string, openLog: OpenLog): void {
         code: 'not_found',
         message: "There is no connection 'nobody'.",
       })
-      await expect(a.hub.clients.client(mute.id).invoke('Answer', 1n as unknown)).rejects.toThrow()
+      await expect(a.hub.clients.client(mute.id).invoke('Answer', 1n)).rejects.toThrow()
       await expect(a.hub.clients.client(mute.id).invoke('Answer', 'x'.repeat(1_100_000))).rejects.toThrow(RangeError)
     })
 
@@ -219,14 +233,11 @@ export function describeClusterHubs(name: string, openLog: OpenLog): void {
       const first = a.hub.clients.client(leaving.id).invoke('Answer', 1)
       const second = a.hub.clients.client(staying.id).invoke('Answer', 2)
       await until(() => asked.length === 2, 'both were asked')
-      const rejections = [
-        expect(first).rejects.toMatchObject({ code: 'not_found', message: `Connection '${leaving.id}' was lost.` }),
-        expect(second).rejects.toMatchObject({ code: 'not_found' }),
-      ]
+      const reasons = [reasonOf(first), reasonOf(second)]
       await leaving.connection.stop()
-      await rejections[0]
+      expect(await reasons[0]).toMatchObject({ code: 'not_found', message: `Connection '${leaving.id}' was lost.` })
       await c.channel.close()
-      await rejections[1]
+      expect(await reasons[1]).toMatchObject({ code: 'not_found' })
       await expect(a.hub.clients.client(staying.id).invoke('Answer')).rejects.toMatchObject({ code: 'not_found' })
     })
   })

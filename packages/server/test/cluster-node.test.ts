@@ -217,6 +217,13 @@ function openHubCluster() {
   return { clock, asked, a, b, invoke, timers, cut: (is: boolean) => (isCut = is) }
 }
 
+function reasonOf(result: Promise<unknown>): Promise<unknown> {
+  return result.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
 describe('a result of another node’s client', () => {
   it('comes, or its error does, and leaves nothing behind', async () => {
     const { clock, asked, invoke, timers } = openHubCluster()
@@ -232,15 +239,11 @@ describe('a result of another node’s client', () => {
 
   it('is not awaited of a node that is cut off, once that is taken for dead', async () => {
     const { clock, asked, a, invoke, cut } = openHubCluster()
-    const result = invoke()
-    const rejection = expect(result).rejects.toMatchObject({
-      code: 'not_found',
-      message: "Connection 'c' was lost: its node is gone.",
-    })
+    const reason = reasonOf(invoke())
     cut(true)
     clock.advance(5000)
     expect(a.nodeCount).toBe(1)
-    await rejection
+    expect(await reason).toMatchObject({ code: 'not_found', message: "Connection 'c' was lost: its node is gone." })
     // The other one knows that nobody awaits it any more.
     expect(asked[0]?.signal?.aborted).toBe(true)
   })
@@ -248,29 +251,29 @@ describe('a result of another node’s client', () => {
   it('is not looked for longer than nodes have to answer', async () => {
     const { clock, invoke, cut } = openHubCluster()
     cut(true)
-    const rejection = expect(invoke()).rejects.toMatchObject({ code: 'not_found' })
+    const reason = reasonOf(invoke())
     clock.advance(1000)
-    await rejection
+    expect(await reason).toMatchObject({ code: 'not_found' })
   })
 
   it('that is lost on the way is one that did not come in time', async () => {
     const { clock, asked, invoke, cut } = openHubCluster()
-    const rejection = expect(invoke()).rejects.toMatchObject({ code: 'client_timeout' })
+    const reason = reasonOf(invoke())
     cut(true)
     asked[0]?.resolve('lost')
     await Promise.resolve()
     clock.advance(900)
     cut(false)
     for (let second = 0; second < 31; second++) clock.advance(1000)
-    await rejection
+    expect(await reason).toMatchObject({ code: 'client_timeout' })
   })
 
   it('that is not awaited any more is not asked for any more', async () => {
     const { asked, invoke } = openHubCluster()
     const controller = new AbortController()
-    const rejection = expect(invoke('c', controller.signal)).rejects.toThrow('enough')
+    const reason = reasonOf(invoke('c', controller.signal))
     controller.abort(new Error('enough'))
-    await rejection
+    expect(await reason).toMatchObject({ message: 'enough' })
     expect(asked[0]?.signal?.aborted).toBe(true)
   })
 })

@@ -33,17 +33,7 @@ export class AskedResults {
     }
     this.#tell(from, number, { is: 'taken' })
     this.#add(from, number, controller)
-    void answer
-      .then(
-        (result): Outcome => ({ is: 'result', result: toResult(result) }),
-        (error: unknown): Outcome => ({ is: 'error', error: toErrorText(error) }),
-      )
-      // A result that can't be told: too large, or nothing that MessagePack can say.
-      .catch((error: unknown): Outcome => ({ is: 'error', error: toErrorText(error) }))
-      .then((outcome) => {
-        if (this.#remove(from, number)) this.#tell(from, number, outcome)
-      })
-      .catch(this.#parts.onError)
+    void this.#tellOutcome(from, number, answer)
   }
 
   /** The node does not await it any more. */
@@ -57,6 +47,21 @@ export class AskedResults {
     const running = this.#running.get(node)
     this.#running.delete(node)
     for (const controller of running?.values() ?? []) controller.abort()
+  }
+
+  async #tellOutcome(from: string, number: number, answer: Promise<unknown>): Promise<void> {
+    let outcome: Outcome
+    try {
+      outcome = { is: 'result', result: toResult(await answer) }
+    } catch (error) {
+      // The client's, or that of a result that MessagePack can't say.
+      outcome = { is: 'error', error: toErrorText(error) }
+    }
+    try {
+      if (this.#remove(from, number)) this.#tell(from, number, outcome)
+    } catch (error) {
+      this.#parts.onError(error)
+    }
   }
 
   #add(from: string, number: number, controller: AbortController): void {

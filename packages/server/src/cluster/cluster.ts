@@ -89,13 +89,12 @@ export class Cluster {
     this.#awaited.close()
     const { clock, timeoutMs } = this.#parts
     const said = this.#say({ kind: 'bye' })
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(timeoutMs, resolve)
-      void said.then(() => {
-        timer.stop()
-        resolve()
-      })
+    let timer: Timer | undefined
+    const waited = new Promise<void>((resolve) => {
+      timer = clock.after(timeoutMs, resolve)
     })
+    await Promise.race([said, waited])
+    timer?.stop()
   }
 
   /** A connection of this node has come. */

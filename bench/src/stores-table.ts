@@ -8,6 +8,7 @@ import { WebSocket } from 'ws'
 import { BODY_BYTES } from './contender.ts'
 import { median } from './figures.ts'
 import { markdownTable, whole } from './markdown.ts'
+import { createLocalNode, machineMs, type StoreNode, startRemoteNode } from './store-node.ts'
 
 /** A line of the table: where the log is kept. */
 export interface StoreContender {
@@ -15,19 +16,22 @@ export interface StoreContender {
   readonly title: string
   /** The options that name the store; `folder` is empty, and gone afterwards. */
   readonly options: (folder: string) => ServerChannelOptions
+  /** That post at the same time, each in a process of its own. Default 1. */
+  readonly nodes?: number
 }
 
 export interface PostRate {
+  /** Of all nodes together. */
   readonly perSecond: number
-  /** Of the process with all its threads, user and system. */
+  /** Of all nodes' processes with all their threads, user and system. */
   readonly perCpuSecond: number
 }
 
 /** One round of one store. */
 export interface StoreRound {
-  /** By how many posts are outstanding. */
+  /** By how many posts are outstanding at each node. */
   readonly rates: ReadonlyMap<number, PostRate>
-  /** From the call that posts to the handler in a client on the same machine. */
+  /** From the call that posts to the handler in a client on the same machine; of several nodes one posts, and another has the client. */
   readonly latencyP50Ms: number
   readonly latencyP99Ms: number
 }
@@ -58,7 +62,6 @@ export const storeContenders: readonly StoreContender[] = [
 
 const OUTSTANDING = [1, 64, 1000]
 const LATENCY_POSTS_PER_SECOND = 200
-const BODY = 'x'.repeat(BODY_BYTES)
 
 /** All stores in turn within each round, so that what slows the machine down for a while slows all of them. */
 export async function measureStores(
@@ -98,50 +101,41 @@ export function storesMarkdown(rows: readonly StoreRow[]): string {
   return [
     '## Stores',
     '',
-    `Posts in process, each awaited, bodies of ${BODY_BYTES} bytes, history at its defaults and full, no connections; latency at ` +
-      `${LATENCY_POSTS_PER_SECOND} posts a second to one client in the same process. Medians of ${rows[0]?.rounds.length ?? 0} rounds, all stores in turn.`,
+    `Posts in process, each awaited, so many outstanding at each node, bodies of ${BODY_BYTES} bytes, history at its defaults and full, no connections; latency at ` +
+      `${LATENCY_POSTS_PER_SECOND} posts a second to one client in the same process, or at another node than posts where there are several. Medians of ${rows[0]?.rounds.length ?? 0} rounds, all stores in turn.`,
     '',
     markdownTable(titles, lines),
   ].join('\n')
 }
 
-async function measure({ options }: StoreContender, seconds: number): Promise<StoreRound> {
+async function measure({ options, nodes: count = 1 }: StoreContender, seconds: number): Promise<StoreRound> {
   const folder = mkdtempSync(join(tmpdir(), 'serverchannel-bench-'))
   const channel = await createServerChannel({ development: true, ...options(folder) })
+  const nodes = [createLocalNode(channel)]
   try {
+    while (nodes.length < count) nodes.push(await startRemoteNode({ development: true, ...options(folder) }))
     // Until history is full, nothing of it is let go of: that would be half of the work.
-    await postFor(channel, 1000, seconds)
+    await postAtOnce(nodes, 1000, seconds)
     const rates = new Map<number, PostRate>()
-    for (const outstanding of OUTSTANDING) rates.set(outstanding, await postFor(channel, outstanding, seconds))
-    return { rates, ...(await measureLatency(channel, seconds)) }
+    for (const outstanding of OUTSTANDING) rates.set(outstanding, await postAtOnce(nodes, outstanding, seconds))
+    return { rates, ...(await measureLatency(channel, nodes.at(-1) ?? createLocalNode(channel), seconds)) }
   } finally {
-    await channel.close()
+    for (const node of nodes.reverse()) await node.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function postFor(channel: ServerChannel, outstanding: number, seconds: number): Promise<PostRate> {
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  const end = start + seconds * 1000
-  let posted = 0
-  const lane = async (): Promise<void> => {
-    while (performance.now() < end) {
-      await channel.postMessageToAll('Bench', BODY)
-      // A store that answers in the same turn would not let the clock of anything else run.
-      if (++posted % TURN_POSTS === 0) await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-  await Promise.all(Array.from({ length: outstanding }, lane))
-  const perSecond = (posted / (performance.now() - start)) * 1000
-  const { user, system } = process.cpuUsage(cpu)
-  return { perSecond, perCpuSecond: (posted / (user + system)) * 1e6 }
+async function postAtOnce(nodes: readonly StoreNode[], outstanding: number, seconds: number): Promise<PostRate> {
+  const counts = await Promise.all(nodes.map((node) => node.postFor(outstanding, seconds)))
+  const posted = counts.reduce((sum, each) => sum + each.posted, 0)
+  const cpuMs = counts.reduce((sum, each) => sum + each.cpuMs, 0)
+  const elapsedMs = Math.max(...counts.map((each) => each.elapsedMs))
+  return { perSecond: (posted / elapsedMs) * 1000, perCpuSecond: (posted / cpuMs) * 1000 }
 }
-
-const TURN_POSTS = 500
 
 async function measureLatency(
   channel: ServerChannel,
+  poster: StoreNode,
   seconds: number,
 ): Promise<{ readonly latencyP50Ms: number; readonly latencyP99Ms: number }> {
   const { url } = await channel.listen()
@@ -153,16 +147,12 @@ async function measureLatency(
   let seen = 0
   const done = new Promise<void>((resolve) => {
     client.on('Latency', (postedAt: number) => {
-      histogram.record(Math.max(1, Math.round((performance.now() - postedAt) * 1e6)))
+      histogram.record(Math.max(1, Math.round((machineMs() - postedAt) * 1e6)))
       if (++seen === count) resolve()
     })
   })
   await client.ready()
-  for (let number = 0; number < count; number++) {
-    // Nobody waits for it here: the next one is due.
-    channel.postMessageToAll('Latency', performance.now())
-    await new Promise((resolve) => setTimeout(resolve, 1000 / LATENCY_POSTS_PER_SECOND))
-  }
+  await poster.postSteadily(count, LATENCY_POSTS_PER_SECOND)
   await done
   await client.close()
   return { latencyP50Ms: histogram.percentile(50) / 1e6, latencyP99Ms: histogram.percentile(99) / 1e6 }

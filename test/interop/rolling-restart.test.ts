@@ -1,157 +1,58 @@
-import { randomUUID } from 'node:crypto'
-import { type AddressInfo, createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { HubConnectionBuilder, HubConnectionState, LogLevel } from '@microsoft/signalr'
-import { connect } from '@serverchannel/client'
-import { afterEach, expect, it } from 'vitest'
-import { WebSocket } from 'ws'
-import { until } from '../../packages/server/test/until.ts'
-import { AlternatingProxy } from '../support/alternating-proxy.ts'
-import { ClusterNode, LogServer } from '../support/cluster-process.ts'
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { LogServer } from '../support/cluster-process.ts'
+import { hasNats, NatsProcess } from '../support/nats-process.ts'
+import { hasPostgres, PostgresProcess } from '../support/postgres-process.ts'
+import { hasRedis, RedisProcess } from '../support/redis-process.ts'
+import { ROLLING_RESTART_MS_MAX, restartInTurn, startNodes } from '../support/rolling-restart.ts'
 
-const POSTS_PER_SECOND = 500
-const TICK_MS = 10
-const STOP_MS_MAX = 10_000
-
-const ends: (() => unknown)[] = []
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
-})
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-async function startNodes(count: number, workers: number): Promise<{ nodes: readonly ClusterNode[]; url: string }> {
-  const log = new LogServer()
-  const logPort = await log.listen()
-  ends.push(() => log.close())
-  const ports = await Promise.all(Array.from({ length: count }, freePort))
-  const nodes = ports.map((port, index) => new ClusterNode({ name: `node-${index}`, port, logPort, workers }))
-  ends.push(() => Promise.all(nodes.map((node) => node.stop('SIGKILL'))))
-  await Promise.all(nodes.map((node) => node.start()))
-  const proxy = new AlternatingProxy(ports)
-  ends.push(() => proxy.close())
-  return { nodes, url: await proxy.listen() }
-}
-
-/** Posts numbers to whichever node takes them, each again with the same id until one did. */
-class Poster {
-  readonly posted: number[] = []
-  readonly #nodes: readonly ClusterNode[]
-  #number = 0
-  #isStopped = false
-
-  constructor(nodes: readonly ClusterNode[]) {
-    this.#nodes = nodes
-  }
-
-  async run(): Promise<void> {
-    const under: Promise<void>[] = []
-    const startedAt = performance.now()
-    while (!this.#isStopped) {
-      const due = ((performance.now() - startedAt) / 1000) * POSTS_PER_SECOND
-      const lines: string[] = []
-      while (this.#number < due) {
-        lines.push(JSON.stringify({ sender: 'Number', body: ++this.#number, id: randomUUID() }))
-        this.posted.push(this.#number)
-      }
-      if (lines.length > 0) under.push(this.#post(lines.join('\n')))
-      await sleep(TICK_MS)
-    }
-    await Promise.all(under)
-  }
-
-  stop(): void {
-    this.#isStopped = true
-  }
-
-  async #post(body: string): Promise<void> {
-    for (let turn = this.#number; ; turn++) {
-      const node = this.#nodes[turn % this.#nodes.length]
-      try {
-        const headers = { 'Content-Type': 'application/x-ndjson' }
-        const response = await fetch(`${node?.url}/api/messages`, { method: 'POST', headers, body })
-        await response.text()
-        if (response.ok) return
-      } catch {
-        // The node is not there: the next one is asked.
-      }
-      await sleep(5)
-    }
-  }
-}
-
-function openOwn(url: string) {
-  const channel = connect(`${url.replace('http', 'ws')}/msg`, {
-    WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
-  })
-  ends.push(() => channel.close())
-  const got: number[] = []
-  const gaps: unknown[] = []
-  channel.on('Number', (body) => got.push(body as number))
-  channel.onGap((gap) => gaps.push(gap))
-  return { channel, got, gaps }
-}
-
-function openStock(url: string) {
-  const connection = new HubConnectionBuilder()
-    .withUrl(`${url}/msg`)
-    .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 })
-    .configureLogging(LogLevel.None)
-    .build()
-  ends.push(() => connection.stop())
-  const got: number[] = []
-  let reconnects = 0
-  connection.on('ServerMessage', (message: { Body: number }) => got.push(message.Body))
-  connection.onreconnected(() => void reconnects++)
-  return { connection, got, reconnects: () => reconnects }
-}
-
-it.each([0, 1])(
-  'restarts three nodes in turn under 500 posts a second: own clients lose nothing and get nothing twice (workers: %i)',
-  { timeout: 240_000 },
-  async (workers) => {
-    const { nodes, url } = await startNodes(3, workers)
-    const own = Array.from({ length: 12 }, () => openOwn(url))
-    const stock = Array.from({ length: 6 }, () => openStock(url))
-    await Promise.all([
-      ...own.map(({ channel }) => channel.ready()),
-      ...stock.map(({ connection }) => connection.start()),
-    ])
-    const poster = new Poster(nodes)
-    const posting = poster.run()
-    const stops: number[] = []
-    for (const node of nodes) {
-      await sleep(500)
-      stops.push(await node.stop())
-      await node.start()
-    }
-    await sleep(500)
-    poster.stop()
-    await posting
-    const count = poster.posted.length
-    await until(() => own.every(({ got }) => got.length >= count), 'own clients have all', 20_000)
-    const [first] = own
-    for (const { got, gaps } of own) {
-      expect(gaps).toEqual([])
-      expect(got.toSorted((a, b) => a - b)).toEqual(poster.posted)
-      // One order for all.
-      expect(got).toEqual(first?.got)
-    }
-    await until(
-      () => stock.every(({ connection }) => connection.state === HubConnectionState.Connected),
-      'stock clients are back',
-      10_000,
-    )
-    for (const { got } of stock) expect(new Set(got).size).toBe(got.length)
-    expect(stock.some(({ reconnects }) => reconnects() > 0)).toBe(true)
-    expect(Math.max(...stops)).toBeLessThan(STOP_MS_MAX)
-    for (const node of nodes) expect((await node.state()).nodeCount).toBe(3)
+const engines: readonly { name: string; isThere: boolean; start(): Promise<string> }[] = [
+  {
+    name: 'Redis',
+    isThere: hasRedis,
+    async start() {
+      const redis = await RedisProcess.start()
+      onTestFinished(() => redis.close())
+      return redis.url
+    },
   },
-)
+  {
+    name: 'NATS',
+    isThere: hasNats,
+    async start() {
+      const nats = await NatsProcess.start()
+      onTestFinished(() => nats.close())
+      return nats.url
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    isThere: hasPostgres,
+    async start() {
+      const postgres = await PostgresProcess.start()
+      onTestFinished(() => postgres.close())
+      return postgres.createDatabase()
+    },
+  },
+]
+
+describe('three nodes restarted in turn under 500 posts a second: own clients lose nothing and get nothing twice', () => {
+  it.each([0, 1])('on a log in memory (workers: %i)', { timeout: ROLLING_RESTART_MS_MAX }, async (workers) => {
+    const log = new LogServer()
+    onTestFinished(() => log.close())
+    const { nodes, url } = await startNodes({ logPort: await log.listen(), workers })
+    await restartInTurn(nodes, url)
+  })
+
+  for (const { name, isThere, start } of engines) {
+    if (!isThere) {
+      console.log(`${name} is not installed: restarts of nodes on it are not tested (scripts/engines.sh installs it)`)
+      if (process.env['REQUIRE_ENGINES'] === '1') it(`${name} is installed`, () => expect(isThere).toBe(true))
+    }
+    it.skipIf(!isThere)(`on ${name}`, { timeout: ROLLING_RESTART_MS_MAX }, async () => {
+      const store = `${await start()}?channel=${randomBytes(6).toString('hex')}`
+      const { nodes, url } = await startNodes({ store, workers: 0 })
+      await restartInTurn(nodes, url)
+    })
+  }
+})

@@ -1,17 +1,22 @@
-// One of several nodes on one log, as a process of its own. The log is in the process of the test, at `LOG_PORT`.
+// One of several nodes on one log, as a process of its own. The log is at `NODE_STORE`, or in the process of the test, at `LOG_PORT`.
 import { connect } from 'node:net'
 import { createServerChannel } from 'serverchannel'
 import { Link } from '../../packages/server/dist/workers/link.js'
 import { RelayStore } from '../../packages/server/dist/workers/relay-store.js'
 
-const { LOG_PORT, NODE_NAME, NODE_PORT, NODE_SECRET, NODE_WORKERS } = process.env
-const socket = connect(Number(LOG_PORT), '127.0.0.1')
-await new Promise((resolve) => socket.once('connect', resolve))
-const store = new RelayStore(
-  new Link(socket, { onMessage: (notice) => store.onMessage(notice), onClose: () => store.lost() }),
-)
+const { LOG_PORT, NODE_NAME, NODE_PORT, NODE_SECRET, NODE_STORE, NODE_WORKERS } = process.env
+
+async function openRelay() {
+  const socket = connect(Number(LOG_PORT), '127.0.0.1')
+  await new Promise((resolve) => socket.once('connect', resolve))
+  const store = new RelayStore(
+    new Link(socket, { onMessage: (notice) => store.onMessage(notice), onClose: () => store.lost() }),
+  )
+  return store
+}
+
 const channel = await createServerChannel({
-  store,
+  store: NODE_STORE ?? (await openRelay()),
   development: true,
   workers: Number(NODE_WORKERS),
   drainMs: 100,

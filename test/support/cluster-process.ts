@@ -49,7 +49,9 @@ export class LogServer {
 export interface ClusterNodeOptions {
   readonly name: string
   readonly port: number
-  readonly logPort: number
+  /** An engine's address. Left out: the log is a {@link LogServer}'s. */
+  readonly store?: string
+  readonly logPort?: number
   readonly workers: number
 }
 
@@ -71,12 +73,12 @@ export class ClusterNode {
   }
 
   async start(): Promise<void> {
-    const { name, port, logPort, workers } = this.options
+    const { name, port, store, logPort, workers } = this.options
     const child = fork(program, {
       execArgv: [],
       env: {
         ...process.env,
-        LOG_PORT: String(logPort),
+        ...(store === undefined ? { LOG_PORT: String(logPort) } : { NODE_STORE: store }),
         NODE_NAME: name,
         NODE_PORT: String(port),
         NODE_SECRET: 'a secret that the nodes of the tests share',

@@ -42,6 +42,8 @@ export class KillRig {
   readonly #stop = new AbortController()
   #acknowledged = 0
   #failure: Error | undefined
+  #refusals = 0
+  #silences = 0
 
   private constructor(options: KillRigOptions, servers: readonly KillableServer[]) {
     this.#options = options
@@ -63,6 +65,16 @@ export class KillRig {
     return this.#acknowledged
   }
 
+  /** How often a server said that a post is to be tried again (503). */
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  /** How often a server did not answer a post within 15 s. */
+  get silences(): number {
+    return this.#silences
+  }
+
   /** Waits until so many more posts are acknowledged, does it while others are under way, and waits for a post after it. */
   async whilePosting(upset: () => Promise<void>, posts = 10): Promise<void> {
     await this.#posted(this.#acknowledged + posts, 'posts are acknowledged before')
@@ -73,9 +85,10 @@ export class KillRig {
   /**
    * Ends posting, waits until everybody has everything, and judges.
    *
+   * @param catchUpMs how long after the last post everybody has it at the latest
    * @throws Error that says what is wrong: a message that is missing, doubled, out of order, or changed
    */
-  async finish(): Promise<KillVerdict> {
+  async finish(catchUpMs: number = CATCH_UP_MS_MAX): Promise<KillVerdict> {
     this.#stop.abort()
     await Promise.all(this.#lanes)
     await this.#postUntilAcknowledged({ lane: 'end', number: 0, audience: { all: true } }, 0)
@@ -83,7 +96,7 @@ export class KillRig {
     await until(
       () => this.#ends.length >= count || this.#failure !== undefined,
       'everybody has the last message',
-      CATCH_UP_MS_MAX,
+      catchUpMs,
     )
     if (this.#failure) throw this.#failure
     return this.#judge.judge(this.#witnesses)
@@ -134,7 +147,9 @@ export class KillRig {
     const body = JSON.stringify({ sender: 'Kill', body: bodyOf(post), to: post.audience, id: bodyOf(post) })
     for (let attempt = 0; this.#failure === undefined; attempt++) {
       const position = await tryPost(this.#serverOf(index + attempt).url, body)
-      if (position !== undefined) {
+      if (position === 'refused') this.#refusals++
+      else if (position === 'silent') this.#silences++
+      else if (position !== undefined) {
         this.#attempt(() => this.#judge.acknowledged(post, position))
         this.#acknowledged++
         return
@@ -164,7 +179,7 @@ export class KillRig {
   }
 }
 
-/** @returns the position, or undefined where it has to be tried again */
+/** @returns the position, or why it has to be tried again: undefined where there is no server */
 async function tryPost(url: string, body: string): Promise<string | undefined> {
   let status: number
   let text: string
@@ -177,10 +192,10 @@ async function tryPost(url: string, body: string): Promise<string | undefined> {
     })
     status = response.status
     text = await response.text()
-  } catch {
-    return undefined
+  } catch (error) {
+    return (error as Error).name === 'TimeoutError' ? 'silent' : undefined
   }
   if (status === 201) return (JSON.parse(text) as { position: string }).position
   if (status !== 503) throw new Error(`Posting was answered with ${status}: ${text}`)
-  return undefined
+  return 'refused'
 }

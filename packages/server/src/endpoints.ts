@@ -3,19 +3,18 @@ import { jsonCodec } from '@serverchannel/protocol'
 import { messagePackCodec } from '@serverchannel/protocol/messagepack'
 import type { Logger } from 'pino'
 import type { AccessOptions } from './auth/access.ts'
-import type { Audience } from './channel/audience.ts'
 import type { Channel } from './channel/channel.ts'
 import type { Clock } from './channel/clock.ts'
-import { fromInvocation, toInvocation } from './cluster/invocation-text.ts'
 import { ChannelHub } from './hub/channel-hub.ts'
 import type { ChannelContract } from './hub/channel-methods.ts'
 import type { Hub } from './hub/hub.ts'
-import type { HubClients, RelayCall } from './hub/hub-clients.ts'
+import type { HubClients } from './hub/hub-clients.ts'
 import { HubConnection } from './hub/hub-connection.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { HubGroups } from './hub/hub-groups.ts'
 import { HubRuntime } from './hub/hub-runtime.ts'
 import { ServedRawConnection, type ServeRaw } from './hub/raw-connection.ts'
+import { type LocalClients, noRemoteClients, type RemoteClients } from './hub/remote-clients.ts'
 import type { Roster } from './hub/roster.ts'
 import type { ServedConnectionInit } from './hub/served-connection.ts'
 import { TurnWriter } from './hub/turn-writer.ts'
@@ -67,8 +66,8 @@ export interface EndpointsParts {
   readonly authenticate: Authenticate
   /** Throws where the user must stay away. */
   readonly requireAllowed: (user: string | undefined) => void
-  /** Passes a call of client methods on to the other nodes' hub at the path. */
-  readonly relayCall: (path: string, audience: Audience, invocation: () => string) => void
+  /** The clients that the hub at the path has at other nodes. */
+  readonly remoteClients: (path: string) => RemoteClients
   readonly clock: Clock
   readonly logger: Logger
   readonly createId: () => string
@@ -84,7 +83,7 @@ export class Endpoints {
   readonly #parts: EndpointsParts
   readonly #turnWriter: TurnWriter
   readonly #byPath = new Map<string, Endpoint>()
-  readonly #relayed = new Map<string, RelayCall>()
+  readonly #hubs = new Map<string, LocalClients>()
   #isClosed = false
   #isDraining = false
 
@@ -156,9 +155,7 @@ export class Endpoints {
   ): MappedHub<Contract> {
     const limits = this.#limits(options)
     const lowerPath = parsePath('path of the hub', path)
-    const hub = this.#createRuntime(definition, limits, (audience, target, args) => {
-      this.#parts.relayCall(lowerPath, audience, () => toInvocation(target, args))
-    })
+    const hub = this.#createRuntime(definition, limits, this.#parts.remoteClients(lowerPath))
     const parts = {
       hub,
       codecs,
@@ -171,7 +168,7 @@ export class Endpoints {
       keepsRequest: true,
       serve: (init) => new HubConnection(init, parts),
     })
-    this.#relayed.set(lowerPath, (audience, target, args) => hub.relayed(audience, target, args))
+    this.#hubs.set(lowerPath, hub.local)
     return hub
   }
 
@@ -186,11 +183,9 @@ export class Endpoints {
     })
   }
 
-  /** Another node calls the clients of the hub at the path. What is none of ours is passed over. */
-  relayed(path: string, audience: Audience, invocation: string): void {
-    const relayed = this.#relayed.get(path)
-    const call = relayed && fromInvocation(invocation)
-    if (call) relayed(audience, call.target, call.args)
+  /** The clients at this node of the hub of one's own at the path, if there is one. @param path in lower case */
+  hubAt(path: string): LocalClients | undefined {
+    return this.#hubs.get(path)
   }
 
   /** Takes no more clients; those that are there are the roster's to close. Idempotent. */
@@ -211,13 +206,13 @@ export class Endpoints {
   #createRuntime<Contract extends HubContract>(
     definition: HubDefinition<Contract>,
     limits: Limits,
-    relay: RelayCall = () => {},
+    remote: RemoteClients = noRemoteClients,
   ): HubRuntime<Contract> & Hub {
     const { clock, logger } = this.#parts
     return new HubRuntime(definition, {
       clock,
       limits,
-      relay,
+      remote,
       onError: (error, where) => logger.error({ err: error, method: where }, 'A hub failed'),
     })
   }

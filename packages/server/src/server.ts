@@ -19,6 +19,7 @@ import { type Post, toDraft } from './channel/intake.ts'
 import { Posting } from './channel/posting.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { Connections, type DisconnectUserOptions } from './cluster/connections.ts'
+import { createRemoteClients } from './cluster/remote-hub.ts'
 import { createConnectionId } from './connection-id.ts'
 import { addCurrentChannel, removeCurrentChannel } from './current-channel.ts'
 import { Endpoints, type MapOptions, type MappedHub } from './endpoints.ts'
@@ -31,6 +32,7 @@ import { createChannelMethods } from './hub/channel-methods.ts'
 import { type ClientMessageReceiver, ClientMessages, type ReceiverOptions } from './hub/client-messages.ts'
 import type { HubDefinition } from './hub/hub-definition.ts'
 import type { ServeRaw } from './hub/raw-connection.ts'
+import type { LocalClients } from './hub/remote-clients.ts'
 import { Roster } from './hub/roster.ts'
 import type { ListenAddress, ListenOptions } from './listen-options.ts'
 import { createMessageId } from './message-id.ts'
@@ -42,7 +44,7 @@ import { Transactions } from './outbox/transactions.ts'
 import { PostFailures } from './post-failures.ts'
 import { openStore } from './stores/open-store.ts'
 import { SharedLog } from './stores/shared-log.ts'
-import { systemClock } from './system-clock.ts'
+import { passed, systemClock } from './system-clock.ts'
 import { Nodes } from './transports/nodes.ts'
 import { SocketWriter } from './transports/socket-writer.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
@@ -90,27 +92,28 @@ export async function createServerChannel<const Contract extends MessageContract
   const access: AccessOptions = { development, allowsOrigin: parseOrigins(options.allowedOrigins) }
   const roster = new Roster(limits, systemClock)
   const nodes = options.nodes && new Nodes({ ...parseNodes(options.nodes), limits, clock: systemClock, logger })
+  const hubAt = (path: string): LocalClients | undefined => endpoints.hubAt(path)
   const cluster: Cluster = new Cluster({
     id: createConnectionId(),
     clock: systemClock,
     timeoutMs: limits.nodeTimeoutMs,
     signal: (text) => channel.signal(text),
     answer: (question) => connections.answer(question),
-    onCall: (path, audience, invocation) => endpoints.relayed(path, audience, invocation),
+    hubAt,
     address: nodes?.address,
     onAddress: (address) => nodes?.learn(address),
     onGone: (name) => nodes?.forget(name),
     onError: (error) =>
       logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
   })
-  const connections = new Connections({ channel, roster, cluster, now: () => systemClock.now() })
+  const connections = new Connections({ channel, roster, cluster, hubAt, now: () => systemClock.now() })
   const endpoints = new Endpoints({
     options,
     roster,
     access,
     authenticate: options.authenticate ?? (development ? nameYourself : () => NOBODY),
     requireAllowed: (user) => connections.requireAllowed(user),
-    relayCall: (path, audience, invocation) => cluster.call(path, audience, invocation),
+    remoteClients: (path) => createRemoteClients(cluster, path),
     clock: systemClock,
     logger,
     createId: createConnectionId,
@@ -128,6 +131,7 @@ export async function createServerChannel<const Contract extends MessageContract
     logger,
     apiPath: parsePath('apiPath', options.apiPath ?? '/api/messages'),
     mayPost: parseApiKeys(options.apiKeys ?? [], development),
+    degraded: () => (transactions.trouble === undefined ? undefined : { outbox: transactions.trouble }),
   })
   const shared = {
     limits,
@@ -163,7 +167,7 @@ export async function createServerChannel<const Contract extends MessageContract
     await workers?.start(methods)
   } catch (error) {
     await transactions.close()
-    cluster.close()
+    await cluster.close()
     await channel.close()
     throw error
   }
@@ -482,7 +486,7 @@ export class ServerChannel<Contract = NoContract> {
     await Promise.all(stopped)
     timer.stop()
     await this.#parts.workers?.close()
-    this.#parts.cluster.close()
+    await this.#parts.cluster.close()
     await this.#parts.channel.close()
     for (const detach of this.#detachers.splice(0)) detach()
   }
@@ -490,9 +494,4 @@ export class ServerChannel<Contract = NoContract> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** Keeps the process alive for so long. */
-function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

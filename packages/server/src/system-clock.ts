@@ -15,3 +15,8 @@ export const systemClock: Clock = {
     return { stop: () => clearTimeout(timer) }
   },
 }
+
+/** Keeps the process alive for so long. */
+export function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

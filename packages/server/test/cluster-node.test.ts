@@ -1,10 +1,23 @@
 import { describe, expect, it } from 'vitest'
+import { ChannelError } from '../src/channel/channel-error.ts'
 import { SIGNAL_BYTES_MAX } from '../src/channel/store.ts'
-import { Cluster } from '../src/cluster/cluster.ts'
+import { Cluster, type ClusterParts } from '../src/cluster/cluster.ts'
+import { toInvocation } from '../src/cluster/invocation-text.ts'
 import type { Question, Signal } from '../src/cluster/signal.ts'
 import { SignalReader, toTexts } from '../src/cluster/signal-text.ts'
+import type { LocalClients } from '../src/hub/remote-clients.ts'
 import { range } from './channel-scene.ts'
 import { FakeClock } from './fake-clock.ts'
+
+/** Of nodes whose answers, hubs and neighbours are of no matter. */
+const SILENT: Omit<ClusterParts, 'id' | 'clock' | 'signal'> = {
+  timeoutMs: 1000,
+  answer: () => 1,
+  hubAt: () => undefined,
+  onAddress: () => {},
+  onGone: () => {},
+  onError: () => {},
+}
 
 /** Nodes that hear each other at once, unless one is cut off. */
 function openCluster(names: readonly string[]) {
@@ -29,7 +42,7 @@ function openCluster(names: readonly string[]) {
         heard.push(`${id}: ${question.what}`)
         return 1
       },
-      onCall: () => {},
+      hubAt: () => undefined,
       onAddress: () => {},
       onGone: () => {},
       onError: (error) => {
@@ -139,5 +152,128 @@ describe('a user who must stay away', () => {
     expect([at('a').isBlocked('u'), at('a').isBlocked('v')]).toEqual([true, false])
     clock.advance(1000)
     expect(at('a').isBlocked('u')).toBe(false)
+  })
+})
+
+describe('a node that closes', () => {
+  it('waits until it has said so, but not for ever', async () => {
+    const clock = new FakeClock()
+    const said: string[] = []
+    let proceed: (() => void) | undefined
+    const open = (signal: (text: string) => Promise<void>): Cluster => {
+      const cluster = new Cluster({ ...SILENT, id: 'a', clock, signal })
+      cluster.open()
+      return cluster
+    }
+    const order: string[] = []
+    const slow = open((text) => {
+      said.push(text)
+      return new Promise((resolve) => {
+        proceed = resolve
+      })
+    })
+    const closed = slow.close().then(() => order.push('closed'))
+    await Promise.resolve()
+    expect(said.at(-1)).toContain('"bye"')
+    order.push('said')
+    proceed?.()
+    await closed
+    expect(order).toEqual(['said', 'closed'])
+    const never = open(() => new Promise(() => {})).close()
+    clock.advance(1000)
+    await never
+    await open(() => Promise.reject(new Error('away'))).close()
+  })
+})
+
+/** Nodes `a` and `b`; the hub's connection `c` is at `b`, and answers when the test says so. */
+function openHubCluster() {
+  const clock = new FakeClock()
+  let isCut = false
+  const asked: { resolve(result: unknown): void; reject(error: Error): void; signal: AbortSignal | undefined }[] = []
+  const hub: LocalClients = {
+    send: () => {},
+    setGroup: () => false,
+    invoke: (connection, _target, _args, { signal }) =>
+      connection === 'c' ? new Promise((resolve, reject) => asked.push({ resolve, reject, signal })) : undefined,
+  }
+  const nodes = new Map<string, Cluster>()
+  for (const id of ['a', 'b']) {
+    const signal = (text: string): Promise<void> => {
+      if (!isCut) nodes.get(id === 'a' ? 'b' : 'a')?.hear(text)
+      return Promise.resolve()
+    }
+    nodes.set(id, new Cluster({ ...SILENT, id, clock, signal, hubAt: () => (id === 'b' ? hub : undefined) }))
+  }
+  const [a, b] = [...nodes.values()] as [Cluster, Cluster]
+  a.open()
+  b.open()
+  const timers = clock.timerCount
+  const invoke = (connection = 'c', signal?: AbortSignal): Promise<unknown> =>
+    a.invoke(
+      { path: '/chat', connection, invocation: () => toInvocation('Name', []) },
+      { timeoutMs: 30_000, ...(signal && { signal }) },
+    )
+  return { clock, asked, a, b, invoke, timers, cut: (is: boolean) => (isCut = is) }
+}
+
+function reasonOf(result: Promise<unknown>): Promise<unknown> {
+  return result.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+describe('a result of another node’s client', () => {
+  it('comes, or its error does, and leaves nothing behind', async () => {
+    const { clock, asked, invoke, timers } = openHubCluster()
+    const results = [invoke(), invoke(), invoke('nobody')]
+    asked[0]?.resolve({ name: 'Ada' })
+    asked[1]?.reject(new ChannelError('client_timeout', 'None came.'))
+    const [first, second, third] = await Promise.allSettled(results)
+    expect(first).toMatchObject({ value: { name: 'Ada' } })
+    expect(second).toMatchObject({ reason: { code: 'client_timeout', message: 'None came.' } })
+    expect(third).toMatchObject({ reason: { code: 'not_found' } })
+    expect(clock.timerCount).toBe(timers)
+  })
+
+  it('is not awaited of a node that is cut off, once that is taken for dead', async () => {
+    const { clock, asked, a, invoke, cut } = openHubCluster()
+    const reason = reasonOf(invoke())
+    cut(true)
+    clock.advance(5000)
+    expect(a.nodeCount).toBe(1)
+    expect(await reason).toMatchObject({ code: 'not_found', message: "Connection 'c' was lost: its node is gone." })
+    // The other one knows that nobody awaits it any more.
+    expect(asked[0]?.signal?.aborted).toBe(true)
+  })
+
+  it('is not looked for longer than nodes have to answer', async () => {
+    const { clock, invoke, cut } = openHubCluster()
+    cut(true)
+    const reason = reasonOf(invoke())
+    clock.advance(1000)
+    expect(await reason).toMatchObject({ code: 'not_found' })
+  })
+
+  it('that is lost on the way is one that did not come in time', async () => {
+    const { clock, asked, invoke, cut } = openHubCluster()
+    const reason = reasonOf(invoke())
+    cut(true)
+    asked[0]?.resolve('lost')
+    await Promise.resolve()
+    clock.advance(900)
+    cut(false)
+    for (let second = 0; second < 31; second++) clock.advance(1000)
+    expect(await reason).toMatchObject({ code: 'client_timeout' })
+  })
+
+  it('that is not awaited any more is not asked for any more', async () => {
+    const { asked, invoke } = openHubCluster()
+    const controller = new AbortController()
+    const reason = reasonOf(invoke('c', controller.signal))
+    controller.abort(new Error('enough'))
+    expect(await reason).toMatchObject({ message: 'enough' })
+    expect(asked[0]?.signal?.aborted).toBe(true)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { defineHub } from '../src/hub/hub-definition.ts'
 import { openRuntime, type RuntimeOptions, settle } from './hub-runtime-scene.ts'
+import { until } from './until.ts'
 
 interface Chat {
   server: {
@@ -41,9 +42,9 @@ function openChat(options: RuntimeOptions = {}) {
     d: scene.connect('d'),
   }
   const { groups } = scene.runtime
-  groups.add('c', 'g')
-  groups.add('c', 'h')
-  groups.add('d', 'h')
+  void groups.add('c', 'g')
+  void groups.add('c', 'h')
+  void groups.add('d', 'h')
   const counts = new Map<string, number>()
   /** Who got what since the last time. */
   const heard = (): string => {
@@ -127,7 +128,7 @@ describe('what is sent to clients', () => {
 
   it('is for those who are there: not for who left its group, nor for who is gone', async () => {
     const { runtime, b, heard } = openChat()
-    expect(runtime.groups.remove('c', 'g')).toBe(true)
+    void runtime.groups.remove('c', 'g')
     b.transport.hangUp()
     runtime.clients.group('g').send('Said', 'hi')
     runtime.clients.user('ada').send('Said', 'hi')
@@ -137,16 +138,20 @@ describe('what is sent to clients', () => {
 })
 
 describe('groups', () => {
-  it('know whether there is such a connection', () => {
-    const { runtime } = openChat()
-    expect([runtime.groups.add('x', 'g'), runtime.groups.remove('x', 'g')]).toEqual([false, false])
-    expect([runtime.groups.add('c', 'g'), runtime.groups.remove('a', 'none')]).toEqual([true, true])
+  it('know whether there is such a connection', async () => {
+    const { add, remove } = openChat().runtime.groups
+    expect(await Promise.all([add('x', 'g'), remove('x', 'g')])).toEqual([false, false])
+    expect(await Promise.all([add('c', 'g'), remove('a', 'none')])).toEqual([true, true])
   })
 
-  it('are bounded for each connection', () => {
-    const { runtime } = openChat({ limits: { connectionGroupsMax: 2 } })
-    expect(() => runtime.groups.add('c', 'third')).toThrow(RangeError)
-    expect(runtime.groups.add('c', 'g')).toBe(true)
+  it('are bounded for each connection, which is reported where nobody awaits it', async () => {
+    const { runtime, errors } = openChat({ limits: { connectionGroupsMax: 2 } })
+    await expect(runtime.groups.add('c', 'third')).rejects.toThrow(RangeError)
+    expect(await runtime.groups.add('c', 'g')).toBe(true)
+    expect(errors).toEqual([])
+    void runtime.groups.add('c', 'third')
+    await until(() => errors.length > 0, 'it is reported')
+    expect(errors).toMatchObject([{ error: { name: 'RangeError' }, where: 'groups' }])
   })
 })
 

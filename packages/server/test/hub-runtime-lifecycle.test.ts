@@ -87,7 +87,7 @@ describe('onConnected', () => {
     let proceed: (() => void) | undefined
     const { connect, runtime, clock } = openLife({
       async onConnected({ caller, groups, connectionId }) {
-        groups.add(connectionId, 'g')
+        await groups.add(connectionId, 'g')
         caller.send('Welcome')
         await new Promise<void>((resolve) => {
           proceed = resolve

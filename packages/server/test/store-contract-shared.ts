@@ -53,6 +53,22 @@ export function describeSharedStore(name: string, createLog: CreateLog): void {
       }
     })
 
+    it('are told of what the log holds where others append the same id with something else', async () => {
+      const open = await openLog()
+      const nodes = [await open(), await open()]
+      const ids = range(1, 40)
+      for (const id of ids) {
+        const appends = nodes.map(({ store }, node) =>
+          append(store, [draft(`"${node}"`, { id: `${id}`, isIdempotent: true, postedAt: Date.now() + node })]),
+        )
+        expect(await Promise.all(appends)).toEqual([[id], [id]])
+      }
+      const [one, two] = await Promise.all(nodes.map(({ follower }) => follower.waitFor(ids.length)))
+      expect(one?.map(({ offset }) => offset)).toEqual(ids)
+      expect(two).toEqual(one)
+      expect((await nodes[1]?.store.read(0, 100, 1_000_000))?.entries).toEqual(one)
+    })
+
     it('go on where the log is when they come later, and read what was before', async () => {
       const open = await openLog()
       const one = await open()
@@ -69,6 +85,8 @@ export function describeSharedStore(name: string, createLog: CreateLog): void {
       const open = await openLog()
       const one = await open()
       await append(one.store, [draft('1'), draft('2', { id: 'x', isIdempotent: true })])
+      // It may be told after it is acknowledged.
+      await one.follower.waitFor(2)
       const state = one.store.state()
       await one.store.close()
       const two = await open()

@@ -104,7 +104,8 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
   const server = createServer((_, response) => response.writeHead(404).end())
   const endpoints = { isDraining: false, at: (path: string) => (path === '/msg' ? endpoint : undefined) }
   const apiPath = '/api/messages'
-  attachTo(server, new Routes({ channel, endpoints, limits, access, logger, apiPath, mayPost: undefined }))
+  const degraded = (): undefined => undefined
+  attachTo(server, new Routes({ channel, endpoints, limits, access, logger, apiPath, mayPost: undefined, degraded }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

@@ -1,6 +1,12 @@
 import type { Audience } from '../channel/audience.ts'
 import type { Clock, Timer } from '../channel/clock.ts'
+import type { LocalClients, RemoteInvokeOptions } from '../hub/remote-clients.ts'
+import { AskedResults } from './asked-results.ts'
+import { type AskedClient, AwaitedResults } from './awaited-results.ts'
+import { toErrorText } from './error-text.ts'
+import { fromInvocation } from './invocation-text.ts'
 import { KNOWN_CONNECTIONS_MAX, Peer } from './peer.ts'
+import { Questions } from './questions.ts'
 import type { Address, Question, Signal } from './signal.ts'
 import { SignalReader, toTexts } from './signal-text.ts'
 
@@ -13,7 +19,6 @@ const TOLD_AT_ONCE = 60
 const PEERS_MAX = 1000
 const ID_LENGTH_MAX = 64
 const BLOCKED_MAX = 100_000
-const QUESTIONS_MAX = 10_000
 
 export interface ClusterParts {
   /** Names this life of the node. */
@@ -24,20 +29,18 @@ export interface ClusterParts {
   /** How long the answers of other nodes are waited for. */
   readonly timeoutMs: number
   readonly signal: (text: string) => Promise<void>
-  /** Does what a node asks. @returns how many connections of this node it was about */
+  /**
+   * Does what a node asks. @returns how many connections of this node it was about
+   * @throws RangeError where a bound keeps it from being done
+   */
   readonly answer: (question: Question) => number
-  readonly onCall: (path: string, audience: Audience, invocation: string) => void
+  /** This node's hub at the path, if there is one. */
+  readonly hubAt: (path: string) => LocalClients | undefined
   /** Told of nodes that tell their address. */
   readonly onAddress: (address: Address) => void
   /** Told of the names of those that are gone. */
   readonly onGone: (name: string) => void
   readonly onError: (error: unknown) => void
-}
-
-interface Asked {
-  readonly waitsFor: Set<string>
-  count: number
-  readonly end: () => void
 }
 
 /** The nodes that have one log open: who is connected to which, what one asks of all, and who must stay away. */
@@ -47,10 +50,11 @@ export class Cluster {
   readonly #peers = new Map<string, Peer>()
   /** This node's connections that have a user. */
   readonly #own = new Map<string, string>()
-  readonly #questions = new Map<number, Asked>()
+  readonly #questions: Questions
+  readonly #awaited: AwaitedResults
+  readonly #asked: AskedResults
   /** Users who may not connect, with the time until when. */
   readonly #blocked = new Map<string, number>()
-  #number = 0
   #told = 0
   #come: [string, string][] = []
   #gone: string[] = []
@@ -59,6 +63,11 @@ export class Cluster {
 
   constructor(parts: ClusterParts) {
     this.#parts = parts
+    const { clock, timeoutMs, hubAt, onError } = parts
+    const say = (signal: Signal): void => void this.#say(signal)
+    this.#questions = new Questions(clock, timeoutMs)
+    this.#awaited = new AwaitedResults({ clock, answerMs: timeoutMs, nodes: () => this.#peers.keys(), say })
+    this.#asked = new AskedResults({ hubAt, say, onError })
   }
 
   get nodeCount(): number {
@@ -70,13 +79,22 @@ export class Cluster {
     this.#sayHere()
   }
 
-  close(): void {
+  /** Says that it is going, and waits until that is said, or so long as for an answer. Idempotent. Never rejects. */
+  async close(): Promise<void> {
     if (!this.#beat) return
     this.#beat.stop()
     this.#telling?.stop()
     this.#beat = undefined
-    this.#say({ kind: 'bye' })
-    for (const { end } of this.#questions.values()) end()
+    this.#questions.close()
+    this.#awaited.close()
+    const { clock, timeoutMs } = this.#parts
+    const said = this.#say({ kind: 'bye' })
+    let timer: Timer | undefined
+    const waited = new Promise<void>((resolve) => {
+      timer = clock.after(timeoutMs, resolve)
+    })
+    await Promise.race([said, waited])
+    timer?.stop()
   }
 
   /** A connection of this node has come. */
@@ -106,27 +124,22 @@ export class Cluster {
 
   /** Asks all other nodes, and waits until all have answered, or so long. @returns the sum of what they say */
   ask(question: Question): Promise<number> {
-    if (this.#peers.size === 0) return Promise.resolve(0)
-    if (this.#questions.size >= QUESTIONS_MAX) {
-      return Promise.reject(new RangeError(`${QUESTIONS_MAX} questions to other nodes wait for their answer already.`))
-    }
-    const number = ++this.#number
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.stop()
-        this.#questions.delete(number)
-        resolve(asked.count)
-      }
-      const timer = this.#parts.clock.after(this.#parts.timeoutMs, end)
-      const asked: Asked = { waitsFor: new Set(this.#peers.keys()), count: 0, end }
-      this.#questions.set(number, asked)
-      this.#say({ kind: 'ask', number, question })
-    })
+    const isOfOne = 'connection' in question
+    return this.#questions.ask(
+      this.#peers.keys(),
+      isOfOne,
+      (number) => void this.#say({ kind: 'ask', number, question }),
+    )
+  }
+
+  /** Asks a client of another node for its result. */
+  invoke(asked: AskedClient, options: RemoteInvokeOptions): Promise<unknown> {
+    return this.#awaited.invoke(asked, options)
   }
 
   /** @throws RangeError where it is too large */
   call(path: string, audience: Audience, invocation: () => string): void {
-    if (this.#peers.size > 0) this.#say({ kind: 'call', path, audience, invocation: invocation() })
+    if (this.#peers.size > 0) void this.#say({ kind: 'call', path, audience, invocation: invocation() })
   }
 
   block(user: string, until: number): void {
@@ -179,16 +192,24 @@ export class Cluster {
       case 'presence':
         this.#onPresence(peer, signal)
         return
-      case 'ask': {
-        const count = this.#parts.answer(signal.question)
-        this.#say({ kind: 'answer', to: peer.id, number: signal.number, count })
+      case 'ask':
+        this.#answer(peer.id, signal.number, signal.question)
         return
-      }
       case 'answer':
-        if (signal.to === this.#parts.id) this.#onAnswer(peer.id, signal.number, signal.count)
+        if (signal.to !== this.#parts.id) return
+        this.#questions.answered(peer.id, signal.number, signal.count, signal.error)
         return
       case 'call':
-        this.#parts.onCall(signal.path, signal.audience, signal.invocation)
+        this.#onCall(signal.path, signal.audience, signal.invocation)
+        return
+      case 'invoke':
+        this.#asked.invoke(peer.id, signal)
+        return
+      case 'outcome':
+        if (signal.to === this.#parts.id) this.#awaited.onOutcome(peer.id, signal.number, signal.outcome)
+        return
+      case 'giveUp':
+        this.#asked.giveUp(peer.id, signal.number)
         return
       default:
         // Of a newer version.
@@ -214,7 +235,7 @@ export class Cluster {
     const now = this.#parts.clock.now()
     if (now - peer.askedAt < BEAT_MS) return
     peer.askedAt = now
-    this.#say({ kind: 'retell', to: peer.id })
+    void this.#say({ kind: 'retell', to: peer.id })
   }
 
   #onPresence(peer: Peer, signal: Extract<Signal, { readonly kind: 'presence' }>): void {
@@ -231,11 +252,20 @@ export class Cluster {
     for (const [user, until] of signal.blocked) this.block(user, until)
   }
 
-  #onAnswer(from: string, number: number, count: number): void {
-    const asked = this.#questions.get(number)
-    if (!asked?.waitsFor.delete(from)) return
-    asked.count += count
-    if (asked.waitsFor.size === 0) asked.end()
+  #answer(to: string, number: number, question: Question): void {
+    try {
+      void this.#say({ kind: 'answer', to, number, count: this.#parts.answer(question) })
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      void this.#say({ kind: 'answer', to, number, count: 0, error: toErrorText(error) })
+    }
+  }
+
+  /** What is none of ours is passed over. */
+  #onCall(path: string, audience: Audience, invocation: string): void {
+    const hub = this.#parts.hubAt(path)
+    const call = hub && fromInvocation(invocation)
+    if (call) hub.send(audience, call.target, call.args)
   }
 
   #onBeat(): void {
@@ -249,9 +279,9 @@ export class Cluster {
     if (!peer) return
     this.#peers.delete(id)
     this.#reader.forget(id)
-    for (const asked of this.#questions.values()) {
-      if (asked.waitsFor.delete(id) && asked.waitsFor.size === 0) asked.end()
-    }
+    this.#questions.forget(id)
+    this.#awaited.forget(id)
+    this.#asked.forget(id)
     const name = peer.address?.name
     // One that was started again under its name is another peer.
     const isThere = [...this.#peers.values()].some(({ address }) => address?.name === name)
@@ -270,7 +300,7 @@ export class Cluster {
     const gone = this.#gone.splice(0)
     if (come.length + gone.length === 0) return
     // Who came and left within this moment is said to have left last.
-    this.#say({ kind: 'presence', told: ++this.#told, isWhole: false, come, gone, blocked: [] })
+    void this.#say({ kind: 'presence', told: ++this.#told, isWhole: false, come, gone, blocked: [] })
   }
 
   #tellAll(): void {
@@ -280,7 +310,7 @@ export class Cluster {
     for (let i = 0; i === 0 || i < all.length; i += TOLD_AT_ONCE) {
       const come = all.slice(i, i + TOLD_AT_ONCE)
       const isWhole = i === 0
-      this.#say({ kind: 'presence', told: ++this.#told, isWhole, come, gone: [], blocked: isWhole ? blocked : [] })
+      void this.#say({ kind: 'presence', told: ++this.#told, isWhole, come, gone: [], blocked: isWhole ? blocked : [] })
     }
   }
 
@@ -292,12 +322,14 @@ export class Cluster {
 
   #sayHere(): void {
     const { address } = this.#parts
-    this.#say({ kind: 'here', told: this.#told, ...(address && { address }) })
+    void this.#say({ kind: 'here', told: this.#told, ...(address && { address }) })
   }
 
-  #say(signal: Signal): void {
-    for (const text of toTexts(this.#parts.id, signal)) {
-      this.#parts.signal(text).catch((error: unknown) => this.#parts.onError(error))
-    }
+  /** @returns ends when it is said, or can't be. @throws RangeError where it is too large */
+  #say(signal: Signal): Promise<unknown> {
+    const texts = toTexts(this.#parts.id, signal)
+    return Promise.all(
+      texts.map((text) => this.#parts.signal(text).catch((error: unknown) => this.#parts.onError(error))),
+    )
   }
 }

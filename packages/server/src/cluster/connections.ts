@@ -1,5 +1,6 @@
 import type { Channel } from '../channel/channel.ts'
 import { ChannelError } from '../channel/channel-error.ts'
+import type { LocalClients } from '../hub/remote-clients.ts'
 import type { Roster } from '../hub/roster.ts'
 import type { Cluster } from './cluster.ts'
 import type { Question } from './signal.ts'
@@ -15,6 +16,8 @@ export interface ConnectionsParts {
   readonly channel: Channel
   readonly roster: Roster
   readonly cluster: Cluster
+  /** This node's hub at the path, if there is one. */
+  readonly hubAt: (path: string) => LocalClients | undefined
   readonly now: () => number
 }
 
@@ -70,12 +73,19 @@ export class Connections {
     return new Map([...users].map((user) => [user, this.connectionsOf(user).length]))
   }
 
-  /** Does what this node or another asks. @returns how many connections of this node it was about */
+  /**
+   * Does what this node or another asks. @returns how many connections of this node it was about
+   * @throws RangeError where a connection is in too many groups already
+   */
   answer(question: Question): number {
     const { channel, roster, cluster } = this.#parts
     switch (question.what) {
       case 'group':
         return this.#setGroup(question.connection, question.group, question.isIn)
+      case 'hubGroup': {
+        const { path, connection, group, isIn } = question
+        return Number(this.#parts.hubAt(path)?.setGroup(connection, group, isIn) ?? false)
+      }
       case 'userGroup': {
         const connections = [...channel.connectionsOf(question.user)]
         for (const connection of connections) this.#setGroup(connection, question.group, question.isIn)

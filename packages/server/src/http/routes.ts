@@ -25,6 +25,8 @@ export interface RoutesParts {
   readonly applicationInfo?: ApplicationInfo | undefined
   /** Whether the token may post; left out where nobody may post over HTTP. */
   readonly mayPost: ((token: string | undefined) => boolean) | undefined
+  /** What is away now without which posts and clients are taken all the same, by its name, with the reason. */
+  readonly degraded: () => Readonly<Record<string, string>> | undefined
 }
 
 /** What is served at which path. */
@@ -77,9 +79,12 @@ export class Routes {
     return this.#handleBelow(path.slice(0, slash), path.slice(slash + 1), { request, response, query })
   }
 
-  /** `/livez`: the process answers. `/readyz`: it takes posts and connections. For servers of the channel's own. */
+  /**
+   * `/livez`: the process answers. `/readyz`: it takes posts and connections; `degraded` names what else is away. For
+   * servers of the channel's own.
+   */
   handleHealth(request: IncomingMessage, response: ServerResponse): boolean {
-    const { channel, endpoints } = this.#parts
+    const { channel, endpoints, degraded } = this.#parts
     const { path } = parseUrl(request)
     if (path !== '/livez' && path !== '/readyz') return false
     const trouble = channel.trouble ?? (endpoints.isDraining ? 'The server is going down.' : undefined)
@@ -87,7 +92,10 @@ export class Routes {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(response, new ChannelError('method_not_allowed', 'Health is asked with GET.'), { Allow: 'GET, HEAD' })
     } else if (path === '/livez') send(response, 200, 'ok\n', { 'Content-Type': 'text/plain' })
-    else sendJson(response, isReady ? 200 : 503, { ready: isReady, durability: channel.durability, trouble })
+    else {
+      const { durability } = channel
+      sendJson(response, isReady ? 200 : 503, { ready: isReady, durability, trouble, degraded: degraded() })
+    }
     return true
   }
 

@@ -1,7 +1,7 @@
 import type { InvocableName, MethodArguments, MethodName, MethodResult } from '@serverchannel/protocol'
 import type { Audience } from '../channel/audience.ts'
-import { ChannelError } from '../channel/channel-error.ts'
 import type { HubDirectory, InvokeOptions, Member } from './hub-directory.ts'
+import type { RemoteClients } from './remote-clients.ts'
 import { SharedCall } from './shared-call.ts'
 
 /** Some of a hub's clients, chosen anew with each call. */
@@ -18,11 +18,13 @@ export interface ClientTarget<Methods> {
 /** One client. */
 export interface SingleClient<Methods> extends ClientTarget<Methods> {
   /**
-   * Calls the method of the client and gives its answer. Where nobody awaits it, its rejection goes unnoticed.
+   * Calls the method of the client, whichever node has it, and gives its answer. Where nobody awaits it, its rejection
+   * goes unnoticed.
    *
    * @returns rejects with HubException where the client answered with an error (its text; `Client didn't provide a
    * result.` where it has no such method), with ChannelError `not_found` where there is no such connection or it is
-   * lost meanwhile, with `client_timeout` where no answer came in time, with the signal's reason where that was aborted
+   * lost meanwhile, or its node is, with `client_timeout` where no answer came in time, with the signal's reason where
+   * that was aborted, with RangeError where `clientResultsMax` of its results are awaited already
    * @example const name = await clients.client(id).invoke('AskName')
    */
   invoke<Name extends InvocableName<Methods>>(
@@ -55,21 +57,25 @@ export interface CallerClients<Methods> extends HubClients<Methods> {
   othersInGroup(group: string): ClientTarget<Methods>
 }
 
-/** Passes a call on to the hub's clients at other nodes. */
-export type RelayCall = (audience: Audience, target: string, args: readonly unknown[]) => void
+export interface HubClientsParts {
+  readonly directory: HubDirectory
+  readonly remote: RemoteClients
+  /** How long a client's result is awaited. */
+  readonly timeoutMs: number
+}
 
-/** The clients of a directory. The types of the methods are the contract's: nothing of them is checked here. */
-export function createHubClients<Methods>(directory: HubDirectory, relay: RelayCall): HubClients<Methods> {
+/** A hub's clients. The types of the methods are the contract's: nothing of them is checked here. */
+export function createHubClients<Methods>(parts: HubClientsParts): HubClients<Methods> {
   const target = (audience: Audience): ClientTarget<Methods> => ({
     send(method, ...args) {
-      deliver(directory, audience, method, args)
-      relay(audience, method, args)
+      deliver(parts.directory, audience, method, args)
+      parts.remote.send(audience, method, args)
     },
   })
   return {
     all: target({ all: true }),
     allExcept: (ids) => target({ all: true, except: [...ids] }),
-    client: (id) => toSingle(directory, id, relay, {}),
+    client: (id) => toSingle(parts, id, {}),
     clients: (ids) => target({ connections: [...ids] }),
     user: (user) => target({ users: [user] }),
     users: (users) => target({ users: [...users] }),
@@ -91,29 +97,25 @@ export function createCallerClients<Methods>(
   }
 }
 
-function toSingle<Methods>(
-  directory: HubDirectory,
-  id: string,
-  relay: RelayCall,
-  options: InvokeOptions,
-): SingleClient<Methods> {
+function toSingle<Methods>(parts: HubClientsParts, id: string, options: InvokeOptions): SingleClient<Methods> {
+  const { directory, remote, timeoutMs } = parts
   return {
     send(method, ...args) {
       const audience = { connections: [id] }
       if (directory.get(id)) deliver(directory, audience, method, args)
-      else relay(audience, method, args)
+      else remote.send(audience, method, args)
     },
     invoke(method, ...args) {
       const member = directory.get(id)
       const answer = member
         ? member.invoke(method, args, options)
-        : Promise.reject(new ChannelError('not_found', `There is no connection '${id}'.`))
+        : remote.invoke(id, method, args, { timeoutMs, ...options })
       // Nobody need await it: a rejection that nobody handles would end the process.
       answer.catch(() => {})
       // What clients answer is the contract's word, and theirs.
       return answer as Promise<never>
     },
-    with: (more) => toSingle(directory, id, relay, { ...options, ...more }),
+    with: (more) => toSingle(parts, id, { ...options, ...more }),
   }
 }
 

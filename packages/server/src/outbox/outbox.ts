@@ -32,6 +32,8 @@ export interface OutboxBatch {
 
 /** What a relay reads: transactions' posts, in the order of their commits. Of several that have it open one takes at a time. */
 export interface OutboxSource {
+  /** Why nothing can be taken now, in words for whoever runs it; undefined while it can. */
+  readonly trouble: string | undefined
   /** Connects, and calls `onMore` whenever there may be something to take. Rejects where that fails. */
   open(onMore: () => void): Promise<void>
   /** The oldest that are not acknowledged; undefined: there are none, or somebody else takes them. Rejects while it is away. */

@@ -37,8 +37,13 @@ export class PostgresOutboxSource implements OutboxSource {
       connectionString: address.connectionString,
       purpose: 'relay',
       onUp: (client) => this.#up(client),
-      onDown: (error) => onWarning(`The outbox in PostgreSQL can't be reached: ${describe(error)}`),
+      onDown: (error) => onWarning(awayBecause(error)),
     })
+  }
+
+  get trouble(): string | undefined {
+    const { failure } = this.#link
+    return failure && awayBecause(failure)
   }
 
   async open(onMore: () => void): Promise<void> {
@@ -114,6 +119,6 @@ export class PostgresOutboxSource implements OutboxSource {
   }
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function awayBecause(error: unknown): string {
+  return `The outbox in PostgreSQL can't be reached: ${error instanceof Error ? error.message : String(error)}`
 }

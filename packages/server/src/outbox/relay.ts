@@ -42,6 +42,11 @@ export class Relay {
     this.#parts = parts
   }
 
+  /** Why what transactions post waits now; undefined while it does not. Of the log's own trouble it says nothing. */
+  get trouble(): string | undefined {
+    return this.#parts.source.trouble
+  }
+
   async open(): Promise<void> {
     await this.#parts.source.open(() => this.#wake())
     this.#wake()

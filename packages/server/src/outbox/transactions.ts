@@ -29,6 +29,11 @@ export class Transactions {
     this.#parts = parts
   }
 
+  /** Why what transactions post waits now; undefined while it does not, and where the log is its own outbox. */
+  get trouble(): string | undefined {
+    return this.#relay?.trouble
+  }
+
   /** To be called when the log is open. @throws TypeError where there is no such outbox; ChannelError `store_failed` */
   async open(): Promise<void> {
     const { address, store, append, onError, onWarning } = this.#parts

@@ -38,6 +38,8 @@ const READ_BYTES = 4_194_304
 const CHECK_MS = 2500
 /** A check that gets no answer for so long finds the connection lost. */
 const CHECK_MS_MAX = 4000
+/** And a read: a check may wait behind one, and together they are to find it within ten seconds. */
+const READ_MS_MAX = 6000
 
 const CHECK = `SELECT c.epoch, c.trimmed_to, serverchannel.head(c.number) AS head,
   (SELECT encode(sha256(convert_to(e.entry, 'UTF8')), 'hex') FROM serverchannel.entries e
@@ -99,13 +101,16 @@ export class PostgresFollower {
     return this.state
   }
 
-  /** This node appended: what follows what was seen is told at once, without being read. */
+  /**
+   * This node appended: what follows what was seen is told at once, without being read. Not where it has an id: then the
+   * log may hold what another one appended with that id before, which this node has not seen yet.
+   */
   appended(drafts: readonly Draft[], texts: readonly string[], { epoch, offsets }: Appended): void {
     const entries: Entry[] = []
     let text: string | undefined
     for (const [index, draft] of drafts.entries()) {
       const offset = offsets[index] ?? 0
-      if (epoch !== this.#epoch || offset !== this.#head + 1 + entries.length) continue
+      if (draft.isIdempotent || epoch !== this.#epoch || offset !== this.#head + 1 + entries.length) continue
       entries.push(toEntry(draft, offset))
       text = texts[index]
     }
@@ -193,7 +198,7 @@ export class PostgresFollower {
         this.#isStale = false
         const after = this.#head
         const values = [this.#number, after, Number.MAX_SAFE_INTEGER, READ_COUNT, READ_BYTES]
-        const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
+        const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values }, READ_MS_MAX)
         await this.#take(client, rows)
         if (this.#head > after && rows.length > 1) this.#isStale = true
       }

@@ -121,7 +121,7 @@ const provocations: Readonly<Record<ErrorCode, Provoke | `see ${string}`>> = {
     return codeOf(Promise.resolve().then(() => requireAccess(request, { development: true, allowsOrigin: undefined })))
   },
   disconnected:
-    'see cluster.test.ts: end connections of others within two seconds, and keep a user out for as long as is said',
+    'see cluster-contract.ts: end connections of others within two seconds, and keep a user out for as long as is said',
   history_lost: () => lostCode('history'),
   host_forbidden: () => problemOf('/msg/negotiate', { Host: 'evil.test' }),
   id_invalid: () => postCode('{"sender":"S","id":""}'),

@@ -9,7 +9,7 @@ const RESULTS_MAX = 10_000
 
 export interface AwaitedResultsParts {
   readonly clock: Clock
-  /** How long nodes may take to say whether the connection is theirs. */
+  /** How long what nodes say to each other may be under way. */
   readonly answerMs: number
   readonly nodes: () => Iterable<string>
   /** @throws RangeError where it is too large */
@@ -24,16 +24,11 @@ export interface AskedClient {
   readonly invocation: () => string
 }
 
-/**
- * A result that this node awaits. While `waitsFor` has nodes, nobody has said that the connection is its own; then it
- * is the `owner`'s.
- */
+/** A result that this node awaits: until somebody says that the connection is its own, of all that `waitsFor` has. */
 interface Awaited {
   readonly connection: string
   readonly waitsFor: Set<string>
-  readonly timeoutMs: number
   owner: string | undefined
-  timer: Timer
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -48,7 +43,10 @@ export class AwaitedResults {
     this.#parts = parts
   }
 
-  /** Asks all nodes for the client's result. Its owner keeps time; this one does where the owner says nothing. */
+  /**
+   * Asks all nodes for the client's result. Its owner keeps time; this one does where nobody says anything. A node that is
+   * slow to say whether the connection is its own is waited for: it is there until it is taken for dead.
+   */
   invoke({ path, connection, invocation }: AskedClient, options: RemoteInvokeOptions): Promise<unknown> {
     const { timeoutMs, signal } = options
     const { clock, answerMs, nodes, say } = this.#parts
@@ -66,18 +64,13 @@ export class AwaitedResults {
       }
       const settle = (): void => {
         this.#awaited.delete(number)
-        awaited.timer.stop()
+        timer.stop()
         signal?.removeEventListener('abort', onAbort)
       }
       const awaited: Awaited = {
         connection,
         waitsFor,
-        timeoutMs,
         owner: undefined,
-        timer: clock.after(answerMs, () => {
-          this.#giveUp(number)
-          awaited.reject(noConnection(connection))
-        }),
         resolve: (result) => {
           settle()
           resolve(result)
@@ -87,6 +80,10 @@ export class AwaitedResults {
           reject(error)
         },
       }
+      const timer: Timer = clock.after(timeoutMs + answerMs, () => {
+        this.#giveUp(number)
+        awaited.reject(new ChannelError('client_timeout', `No result of the client came within ${timeoutMs} ms.`))
+      })
       this.#awaited.set(number, awaited)
       signal?.addEventListener('abort', onAbort, { once: true })
       try {
@@ -106,7 +103,7 @@ export class AwaitedResults {
         return
       case 'taken':
         // It was given up meanwhile, or the node that was to have it was: the client's answer is for nobody.
-        if (awaited) this.#isOf(from, number, awaited)
+        if (awaited) awaited.owner = from
         else this.#giveUp(number)
         return
       case 'result':
@@ -136,19 +133,8 @@ export class AwaitedResults {
   }
 
   #isNotOf(node: string, awaited: Awaited): void {
-    if (awaited.waitsFor.delete(node) && awaited.waitsFor.size === 0) awaited.reject(noConnection(awaited.connection))
-  }
-
-  #isOf(node: string, number: number, awaited: Awaited): void {
-    const { clock, answerMs } = this.#parts
-    const { timeoutMs } = awaited
-    awaited.owner = node
-    awaited.waitsFor.clear()
-    awaited.timer.stop()
-    awaited.timer = clock.after(timeoutMs + answerMs, () => {
-      this.#giveUp(number)
-      awaited.reject(new ChannelError('client_timeout', `No result of the client came within ${timeoutMs} ms.`))
-    })
+    if (!awaited.waitsFor.delete(node) || awaited.owner !== undefined) return
+    if (awaited.waitsFor.size === 0) awaited.reject(noConnection(awaited.connection))
   }
 
   #giveUp(number: number): void {

@@ -9,6 +9,7 @@ import type { Draft, Entry } from './entry.ts'
 import { type HistoryEntries, readHistory } from './history.ts'
 import { parseQuery, type ReadQuery } from './history-query.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
+import { HeldBack } from './held-back.ts'
 import { Intervals } from './intervals.ts'
 import { Pump } from './pump.ts'
 import { RemoteConnection, type RemoteConnectionInit } from './remote-connection.ts'
@@ -107,7 +108,11 @@ export class Channel implements LogFollower {
     this.#onSignal = onSignal
     this.#onConnection = onConnection
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
-    const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
+    const tail = new Tail(this.#keys, limits, (slot) => {
+      intervals.leaving(slot)
+      heldBack.leaving(slot.offset)
+    })
+    const heldBack = new HeldBack(tail)
     const runs = new Runs(limits.chunkBytesMax, clock)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
     this.#intervals = intervals
@@ -134,6 +139,8 @@ export class Channel implements LogFollower {
       },
       wake: (connection) => pump.add(connection),
       after: (delayMs, run) => clock.after(delayMs, run),
+      holdBack: (cursor, connection) => heldBack.add(cursor, connection),
+      letGo: (cursor, connection) => heldBack.remove(cursor, connection),
     }
   }
 

@@ -10,6 +10,9 @@ engines=(
   "pg_ctlcluster postgresql"
   "redis-server redis-server redis-tools"
   "nats-server nats-server"
+  "firefox-esr firefox-esr"
+  "chromium chromium"
+  "nft nftables"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

@@ -20,6 +20,8 @@ const UTILITIES = 'test/cli/terrasoft.test.ts'
 const POST = 'packages/server/test/channel-post.test.ts'
 const CLIENTS = 'packages/server/test/client-messages.test.ts'
 const STOCK = 'test/interop/client-messages.test.ts'
+const PROCESS = 'examples/crm/test/approval.test.ts'
+const CRM = 'test/e2e/crm.test.ts'
 const RAW = 'packages/server/test/raw-channel.test.ts'
 
 interface Row {
@@ -248,7 +250,18 @@ const rows: readonly Row[] = [
       'packages/client/test/builds.test.ts': ['connects to the hub that served it with the first handler'],
     },
   },
-  { feature: 'BPMN task "post user message"', missing: /SendForAll|PostUserMessage/ },
+  {
+    feature: 'BPMN task "post user message"',
+    proven: {
+      [PROCESS]: [
+        'a message to the one who started it reaches all windows of that user and nobody else',
+        '"post user message" reaches everybody where the process file says SendForAll',
+        '"post user message" reaches those of a list who are there, each once',
+        '"post user message" without anybody to tell ends the process and says why',
+      ],
+      [CRM]: ['tells everybody where the process’s element "post user message" says SendForAll'],
+    },
+  },
   {
     feature: 'session end, settings/schema invalidation, import progress, live data update',
     missing: /ImportNotifier|LiveDataUpdate/,

@@ -1,6 +1,7 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { launchBrowser } from '../support/browser.ts'
@@ -98,6 +99,22 @@ describe('the example in Chromium', () => {
     }
     for (const page of anna) await expect.poll(() => toldOnly(page), WAIT).toHaveLength(1)
     expect(await toldOnly(boris)).toEqual([])
+  })
+
+  it('tells everybody where the process’s element "post user message" says SendForAll', async () => {
+    const source = readFileSync(
+      fileURLToPath(new URL('../../examples/crm/process/order-approval.bpmn', import.meta.url)),
+    )
+    const changed = source.toString().replace('terrasoft:sendForAll="false"', 'terrasoft:sendForAll="true"')
+    const file = join(dirname(database), 'changed.bpmn')
+    writeFileSync(file, changed)
+    await crm.kill('SIGTERM')
+    crm = await CrmProcess.start(0, database, file)
+    const pages = [await open(`/orders/${SMALL_ORDER}`, 'anna'), await open('/', 'boris')] as const
+    await pages[0].locator('#start-process').click()
+    for (const page of pages) {
+      await expect.poll(() => bodies(page, 'YourOrderApproved'), WAIT).toEqual([`Order ${SMALL_ORDER} is approved.`])
+    }
   })
 
   it('gets the list that the web service posts as an array, and a text from a terminal as that text', async () => {

@@ -14,10 +14,18 @@ export class CrmProcess {
     this.url = url
   }
 
-  /** @param port 0: one that is free */
-  static async start(port: number, database: string): Promise<CrmProcess> {
+  /**
+   * @param port 0: one that is free
+   * @param processFile another one than its own
+   */
+  static async start(port: number, database: string, processFile?: string): Promise<CrmProcess> {
     const child = spawn(process.execPath, [main], {
-      env: { ...process.env, PORT: String(port), DATABASE: database },
+      env: {
+        ...process.env,
+        PORT: String(port),
+        DATABASE: database,
+        ...(processFile === undefined ? {} : { PROCESS: processFile }),
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let said = ''

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import type { Page } from 'playwright-core'
 import {
   type createStockClient,
   type StockClient,
@@ -25,6 +24,11 @@ ${stockClientFunctions.join('\n')}
   window.stockClients = []
 </script>`
 
+/** A page of any browser, as far as it is needed here. */
+interface RunsCode {
+  evaluate<Result, Argument>(run: (argument: Argument) => Result | Promise<Result>, argument: Argument): Promise<Result>
+}
+
 /** What the page has for the test. */
 interface StockWindow {
   readonly signalR: StockLibrary & {
@@ -44,7 +48,7 @@ export function answerStockPage({ url = '' }: IncomingMessage, response: ServerR
 }
 
 /** A client that lives in the page. */
-export async function createPageClient(page: Page, settings: StockSettings): Promise<StockClient> {
+export async function createPageClient(page: RunsCode, settings: StockSettings): Promise<StockClient> {
   const index = await page.evaluate((given) => {
     const { signalR, stockClients, createStockClient: create } = window as unknown as StockWindow
     const client = create(signalR, () => new signalR.protocols.msgpack.MessagePackHubProtocol(), given)

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Engine } from 'bpmn-engine'
 import type { Orders } from './orders.ts'
+import { postUserMessage, postUserMessageAttributes } from './post-user-message.ts'
 import { createProcessScripts } from './process-scripts.ts'
 
 /** One thing that happened in the process: what a `ProcessStep` message holds. */
@@ -39,7 +40,6 @@ export interface ApprovalParts {
   readonly stepMs: number
   readonly onStep: (step: ProcessStep) => void
   readonly onEnd: (state: ApprovalState) => void
-  readonly tellOwner: (user: string, orderId: number) => void
 }
 
 /** The part of the engine's element API that is used here. */
@@ -73,17 +73,23 @@ export class ApprovalRun {
       name: `Approval of order ${orderId}`,
       source,
       scripts: createProcessScripts(),
-      extensions: stepMs > 0 ? { pace: (element: PacedElement) => pace(element, stepMs) } : {},
-      variables: { orderId, startedBy, totalCents: orders.get(orderId).totalCents, approvedBy: 'the process' },
+      moddleOptions: { terrasoft: postUserMessageAttributes },
+      extensions: {
+        postUserMessage,
+        ...(stepMs > 0 ? { pace: (element: PacedElement) => pace(element, stepMs) } : {}),
+      },
+      variables: {
+        orderId,
+        startedBy,
+        ownerIds: [startedBy],
+        totalCents: orders.get(orderId).totalCents,
+        approvedBy: 'the process',
+      },
       services: {
         approveOrder: (id: number, approvedBy: string) => orders.approve(id, approvedBy),
         // In place of a call to a credit agency, which takes its time.
         checkCredit: ({ environment }: Element, callback: Callback) =>
           environment.timers.setTimeout(() => callback(), stepMs),
-        tellOwner: (_scope: unknown, callback: Callback) => {
-          parts.tellOwner(startedBy, orderId)
-          callback()
-        },
       },
     })
     this.#engine.on('end', () => this.#end('ended', null))

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { ServerChannel } from 'serverchannel'
-import { Terrasoft } from 'serverchannel/terrasoft'
 import { ApprovalRun, type ApprovalState } from './approval-run.ts'
 import type { Orders } from './orders.ts'
 import { Problem } from './problem.ts'
@@ -51,7 +50,6 @@ export class Approvals {
         if (failure) console.error(`The approval of order ${orderId} failed: ${failure}`)
         void channel.postMessageToAll('ProcessEnded', { orderId, run: id, step, status, failure })
       },
-      tellOwner,
     })
     this.#runs.set(orderId, run)
     await run.start()
@@ -68,14 +66,4 @@ export class Approvals {
   async close(): Promise<void> {
     await Promise.all([...this.#runs.values()].map((run) => run.stop()))
   }
-}
-
-/** A message to one user: the one who started the process. All of that user's windows get it, and nobody else's. */
-function tellOwner(user: string, orderId: number): void {
-  const userConnection = { CurrentUser: { Id: user } }
-  Terrasoft.Configuration.MsgChannelUtilities.PostMessage(
-    userConnection,
-    'YourOrderApproved',
-    `Order ${orderId} is approved.`,
-  )
 }

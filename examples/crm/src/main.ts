@@ -29,7 +29,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 async function start(port: number): Promise<Crm> {
   const database = process.env['DATABASE'] ?? fileURLToPath(new URL('../orders.db', import.meta.url))
   try {
-    return await startCrm({ port, database })
+    const processFile = process.env['PROCESS']
+    return await startCrm({ port, database, ...(processFile ? { processFile } : {}) })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EADDRINUSE') {

@@ -87,6 +87,41 @@ test('a message to the one who started it reaches all windows of that user and n
   expect(other.bodies('YourOrderApproved')).toEqual([])
 })
 
+test('"post user message" reaches everybody where the process file says SendForAll', async () => {
+  const file = await changedProcess('terrasoft:sendForAll="false"', 'terrasoft:sendForAll="true"')
+  const crm = await startTestCrm({ processFile: file })
+  const windows = await Promise.all([openWindow(crm, 'anna'), openWindow(crm, 'boris')])
+  await post(`${crm.url}/orders/41/approval?user=anna`)
+  for (const window of windows) {
+    await window.message('ProcessEnded')
+    expect(window.bodies('YourOrderApproved')).toEqual(['Order 41 is approved.'])
+  }
+})
+
+test('"post user message" reaches those of a list who are there, each once', async () => {
+  const file = await changedProcess(
+    'const { orderId, approvedBy } =',
+    "environment.assignVariables({ ownerIds: ['anna', 'boris', 'anna', 'nobody'] }); const { orderId, approvedBy } =",
+  )
+  const crm = await startTestCrm({ processFile: file })
+  const [anna, boris, chen] = await Promise.all(['anna', 'boris', 'chen'].map((user) => openWindow(crm, user)))
+  await post(`${crm.url}/orders/41/approval?user=chen`)
+  for (const window of [anna, boris, chen]) await window?.message('ProcessEnded')
+  expect(anna?.bodies('YourOrderApproved')).toEqual(['Order 41 is approved.'])
+  expect(boris?.bodies('YourOrderApproved')).toEqual(['Order 41 is approved.'])
+  expect(chen?.bodies('YourOrderApproved')).toEqual([])
+})
+
+test('"post user message" without anybody to tell ends the process and says why', async () => {
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  const file = await changedProcess('targetUserIdsKey="ownerIds"', 'targetUserIdsKey="none"')
+  const crm = await startTestCrm({ processFile: file })
+  const window = await openWindow(crm, 'chen')
+  await post(`${crm.url}/orders/41/approval?user=anna`)
+  const { Body } = await window.message('ProcessEnded')
+  expect(Body).toMatchObject({ status: 'failed', failure: expect.stringContaining("the variable 'none'") as string })
+})
+
 test('what the script task executes is the text in the process file', async () => {
   const file = await changedProcess(
     'PostMessageToAll("OrderApproved", { id: order.id, approvedBy: order.approvedBy });',

@@ -59,6 +59,9 @@ export function createCalls(send: (message: HubMessage) => void): Calls {
   }
 
   return {
+    get isBusy() {
+      return pending.size > 0
+    },
     invoke(method, args, { signal }) {
       return new Promise((resolve, reject) => {
         const stop = (): void => {

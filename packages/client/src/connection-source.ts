@@ -7,7 +7,7 @@ import {
 } from '@serverchannel/protocol'
 import type { createCalls } from './calls.ts'
 import { ChannelError } from './channel-error.ts'
-import { openConnection } from './connection.ts'
+import { type Connection, openConnection } from './connection.ts'
 import { INVOCATION } from './message-types.ts'
 import type { Settings } from './options.ts'
 import type { MessageSource, SourceListener } from './source.ts'
@@ -30,7 +30,7 @@ export function openConnectionSource(
   settings: Settings,
   { choice, createCalls }: ConnectionParts,
   listener: SourceListener,
-): MessageSource {
+): MessageSource & Pick<Connection, 'restart'> {
   /** What the server calls in the page; nobody has looked at the argument yet. Returns false where it is none. */
   const receive = (target: unknown, argument: unknown): boolean => {
     switch (String(target).toLowerCase()) {
@@ -85,8 +85,9 @@ export function openConnectionSource(
       return connection.heardAt
     },
     calls,
-    wake: () => connection.wake(),
-    close: () => connection.close(),
+    wake: connection.wake,
+    restart: connection.restart,
+    close: connection.close,
   }
 }
 

@@ -51,6 +51,8 @@ export interface Connection {
   readonly heardAt: number | undefined
   /** Tries at once where it waits, and looks whether a connection that seems open still is. */
   wake(): void
+  /** Leaves the connection that there is for another one, at once. */
+  restart(): void
   /** The server stated the position: all that was missed has come, or won't. */
   caughtUp(): void
   /** A message with a position came: such a server will also state the position, however much it has to send before. */
@@ -235,6 +237,10 @@ export function openConnection(
       return session?.heardAt() ?? heardAt
     },
     wake: () => step('wake'),
+    restart() {
+      step('freeze')
+      step('wake')
+    },
     caughtUp: () => step('caught-up'),
     keepCatchingUp() {
       if (phase === 'catching-up') setTimer(CATCH_UP_GRACE_MS)

@@ -6,7 +6,8 @@ import { resolveHubUrl } from './hub-url.ts'
 import type { keepPosition } from './kept-position.ts'
 import { type ConnectOptions, createSettings, type Settings } from './options.ts'
 import type { MessageSource, OpenSource } from './source.ts'
-import type { TransportChoice, TransportName } from './transports/transport.ts'
+import type { TransportLadder, TransportName } from './transports/transport.ts'
+import { upgradeTransport } from './upgrade.ts'
 
 /** What an entry of the package is made of: what it leaves out costs nothing. */
 export interface Parts {
@@ -15,7 +16,7 @@ export interface Parts {
     hub: URL,
     settings: Settings,
     names: readonly TransportName[] | undefined,
-  ) => TransportChoice
+  ) => TransportLadder
   readonly createCalls?: typeof createCalls | undefined
   readonly keepPosition?: typeof keepPosition | undefined
   /** Puts another source in the place of a connection of the page's own. */
@@ -42,7 +43,12 @@ export function createChannel<Contract>(
   const hub = resolveHubUrl(url)
   const choice = chooseTransport(hub, settings, transports)
   const kept = area ? keepPosition?.(hub, area, environment) : undefined
-  const connected: OpenSource = (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener)
+  const connected = upgradeTransport(
+    (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener),
+    choice,
+    hub,
+    settings,
+  )
   const openOwn = whenHidden === 'latest' ? paceWhenHidden(connected, environment, options.hiddenIntervalMs) : connected
   const open = share?.({ hub, settings, transports, openOwn }) ?? openOwn
   const channel = new Channel<Contract>({

@@ -12,7 +12,7 @@ export function resolveHubUrl(url: string): URL {
     // Said below.
   }
   if (!hub?.protocol.startsWith('http')) {
-    throw new TypeError(`'${url}' is not a url of http or ws, such as "http://127.0.0.1:8080/msg".`)
+    throw new TypeError(`'${url}' is not a url of http or ws.`)
   }
   // The WebSocket constructor refuses a url with a fragment.
   hub.hash = ''

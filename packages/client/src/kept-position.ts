@@ -19,7 +19,7 @@ export interface KeptPosition {
 export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Environment): KeptPosition | undefined {
   const values = (environment.kept ?? keptByPage)(area === 'tab' ? 'tab' : 'browser')
   const key = `serverchannel ${hub.origin}${hub.pathname} position`
-  const taken = takenKeys()
+  const taken = (page[TAKEN] ??= new Set())
   if (!values || taken.has(key)) return undefined
   taken.add(key)
   const found = values.getItem(key) ?? ''
@@ -76,11 +76,5 @@ export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Enviro
 }
 
 /** Of the page, not of this module: a page can have it twice, in its bundle and by the script. */
-function takenKeys(): Set<unknown> {
-  const name = Symbol.for('serverchannel kept positions')
-  const found: unknown = Reflect.get(globalThis, name)
-  if (found instanceof Set) return found
-  const made = new Set()
-  Reflect.set(globalThis, name, made)
-  return made
-}
+const TAKEN: unique symbol = Symbol.for('serverchannel kept positions')
+const page: typeof globalThis & { [TAKEN]?: Set<string> } = globalThis

@@ -10,6 +10,8 @@ export interface CallOptions {
 
 /** Calls of the methods of the channel's hub, to be made while the source is open. */
 export interface SourceCalls {
+  /** Whether one is under way. */
+  readonly isBusy: boolean
   /** Resolves with the method's answer. Rejects with a ChannelError: `call_failed`, or `connection_lost` with the connection. */
   invoke(method: string, args: readonly unknown[], options: CallOptions): Promise<unknown>
   /** Is called when its first item is asked for. */

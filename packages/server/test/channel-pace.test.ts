@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Post } from '../src/channel/intake.ts'
+import { MemoryStore } from '../src/stores/memory.ts'
 import { openScene, range } from './channel-scene.ts'
+import { FakeClock } from './fake-clock.ts'
 
 const PACE_MS = 10_000
 
@@ -81,6 +84,34 @@ describe('a connection that is told every ten seconds', () => {
     expect(client.outlet.bodies.length).toBeGreaterThan(4)
     const got = client.outlet.bodies
     expect(got).toEqual(range(1, got.length))
+  })
+
+  it.each<[string, (turn: number) => Post]>([
+    ['for it, without keys', (turn) => ({ sender: 'Test', body: turn })],
+    ['for it, of many keys', (turn) => ({ sender: 'Saved', key: `order:${turn}`, body: turn })],
+    ['for others', (turn) => ({ sender: 'Test', body: turn, to: { users: ['bob'] } })],
+  ])('loses nothing where the history is no longer than the tail: by messages %s', async (_name, draw) => {
+    const clock = new FakeClock()
+    const bounds = { historyCountMax: 100, historyBytesMax: 1e9, historyAgeMaxMs: 1e9 }
+    const store = new MemoryStore({ epoch: 'e', ...bounds, now: () => clock.now() })
+    const { channel, connect } = await openScene({ tailCountMax: 100 }, store, clock)
+    const client = connect('a', { user: 'ann', position: '' })
+    channel.tellEvery('a', PACE_MS)
+    await channel.post([{ sender: 'Saved', key: 'order', body: 'first' }])
+    await clock.settle()
+    await channel.post([{ sender: 'Saved', key: 'order', body: 'newest' }])
+    await clock.settle()
+    expect(client.outlet.bodies).toEqual(['first'])
+    for (const turn of range(1, 1000)) {
+      await channel.post([draw(turn)])
+      await clock.settle()
+    }
+    clock.advance(PACE_MS)
+    await clock.settle()
+    expect(client.outlet.states.filter(({ recovered }) => recovered === false)).toEqual([])
+    const isForOthers = draw(1).to !== undefined
+    expect(client.outlet.bodies).toEqual(['first', 'newest', ...(isForOthers ? [] : range(1, 1000))])
+    expect(clock.timerCount).toBe(0)
   })
 
   it('leaves no timer behind', async () => {

@@ -12,6 +12,7 @@ import { Oracle, positionOf } from './simulation-oracle.ts'
 
 const STEPS = 130
 const INTERVAL_MS_MAX = 8000
+const PACE_MS_MAX = 12_000
 const LARGEST_BYTES = 4000
 
 /** How often each thing happened. */
@@ -38,6 +39,8 @@ export interface Happenings {
   replaced: number
   waits: number
   calmEntries: number
+  paces: number
+  pacedChecks: number
   resumes: number
   reconnects: number
 }
@@ -78,6 +81,8 @@ class Simulation {
   #scene: HubScene | undefined
   #connections = 0
   #bodies = 0
+  /** How rarely a connection is told, by its id. */
+  readonly #paces = new Map<string, number>()
   #areAppendsHeld = false
   #areReadsHeld = false
   /** What posters were told, in the order in which they posted, and so in that of the log. */
@@ -106,7 +111,7 @@ class Simulation {
   async step(): Promise<void> {
     const random = this.#random
     const client = random.pick(this.#clients)
-    const step = random.below(24)
+    const step = random.below(25)
     if (step < 7) await this.#post()
     else if (step < 9) this.#connect(client)
     else if (step < 10) this.#cut(client)
@@ -117,6 +122,7 @@ class Simulation {
     else if (step < 17) await this.#upset()
     else if (step < 18) await this.#check(client)
     else if (step < 19) client.acknowledge()
+    else if (step < 20) this.#pace(client, random.chance(0.7) ? 1000 + random.below(PACE_MS_MAX - 1000) : 0)
     else if (random.chance(0.5)) this.#clock.turn()
     else await this.#settle()
     this.#checkBounds()
@@ -303,6 +309,7 @@ class Simulation {
   async #check(client: SimulatedClient): Promise<boolean> {
     if (!client.isThere || this.#areReadsHeld || this.#areAppendsHeld) return false
     this.#store.writeLate()
+    this.#endPace(client)
     for (let idle = 0; idle < 2; ) {
       if (client.transport) client.transport.isTaking = true
       idle = this.#take(client, Number.POSITIVE_INFINITY) ? 0 : idle + 1
@@ -312,10 +319,39 @@ class Simulation {
     if (!client.isThere || !client.isRegistered) return false
     this.#happened.checks++
     client.ledger.requireDue(this.#clock.now())
-    if (client.kind === 'positions' && this.#limits.tailCountMax >= ROOMY && this.#limits.tailBytesMax > 4096) {
+    const getsEach = client.kind === 'positions' && !this.#isPaced(client)
+    if (getsEach && this.#limits.tailCountMax >= ROOMY && this.#limits.tailBytesMax > 4096) {
       client.ledger.requireEach(this.#limits.tailCountMax)
     }
     return true
+  }
+
+  /** The page is hidden, and asks to be told rarely; or somebody looks at it again. */
+  #pace(client: SimulatedClient, intervalMs: number): void {
+    const id = client.connectionIds.at(-1)
+    if (id === undefined || !client.isRegistered || !this.#running.channel.tellEvery(id, intervalMs)) return
+    this.#happened.paces++
+    this.#paces.set(id, intervalMs)
+    client.ledger.disturb()
+  }
+
+  /** What is held back comes: because the time is over, or because somebody looks. */
+  #endPace(client: SimulatedClient): void {
+    const id = client.connectionIds.at(-1) ?? ''
+    const intervalMs = this.#paces.get(id) ?? 0
+    if (intervalMs === 0) return
+    this.#happened.pacedChecks++
+    client.ledger.disturb()
+    if (this.#random.chance(0.5)) this.#pace(client, 0)
+    else {
+      // All intervals of keys end, and then its own.
+      this.#letTimePass(INTERVAL_MS_MAX)
+      this.#letTimePass(intervalMs)
+    }
+  }
+
+  #isPaced(client: SimulatedClient): boolean {
+    return (this.#paces.get(client.connectionIds.at(-1) ?? '') ?? 0) > 0
   }
 
   #moveBetweenGroups(client: SimulatedClient): void {
@@ -425,6 +461,8 @@ function nothing(): Happenings {
     replaced: 0,
     waits: 0,
     calmEntries: 0,
+    paces: 0,
+    pacedChecks: 0,
     resumes: 0,
     reconnects: 0,
   }

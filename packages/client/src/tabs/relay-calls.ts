@@ -26,6 +26,9 @@ export function createRelayCalls(answer: (tab: string, record: HubRecord) => voi
     create(send) {
       sendOn = send
       return {
+        get isBusy() {
+          return open.size > 0
+        },
         invoke: unused,
         stream: unused,
         receive(record) {

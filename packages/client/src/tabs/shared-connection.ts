@@ -5,6 +5,7 @@ import { longPolling } from '../transports/long-polling.ts'
 import { serverSentEvents } from '../transports/server-sent-events.ts'
 import type { TransportName } from '../transports/transport.ts'
 import { webSocket } from '../transports/websocket.ts'
+import { upgradeTransport } from '../upgrade.ts'
 import { Relay, type RelayParts } from './relay.ts'
 
 /** A relay whose connection goes to a hub. */
@@ -21,7 +22,13 @@ export function createHubRelay(
       const { accessToken: given } = settings
       const own = { ...settings, accessToken: given === undefined ? undefined : accessToken }
       const choice = chooseTransport([webSocket, serverSentEvents, longPolling], names, hub, own)
-      return openConnectionSource(hub, own, { choice, createCalls }, listener)
+      const open = upgradeTransport(
+        (told) => openConnectionSource(hub, own, { choice, createCalls }, told),
+        choice,
+        hub,
+        own,
+      )
+      return open(listener)
     },
   })
 }

@@ -65,6 +65,9 @@ export class TabSource implements MessageSource {
   get calls(): SourceCalls {
     const current = (): SourceCalls => (this.#phase === 'joined' ? this.#calls : (this.#own?.calls ?? this.#calls))
     return {
+      get isBusy() {
+        return current().isBusy
+      },
       invoke: (method, args, options) => current().invoke(method, args, options),
       stream: (method, args, options) => current().stream(method, args, options),
     }

@@ -14,13 +14,8 @@ interface Negotiation {
 export type Ask = (init?: RequestInit) => Promise<Response>
 
 /** Why requests can't go on. */
-class Failure extends Error {
-  readonly verdict: Verdict
-
-  constructor(message: string, verdict?: Verdict) {
-    super(message)
-    this.verdict = verdict
-  }
+interface Failure extends Error {
+  readonly verdict?: Verdict
 }
 
 const REDIRECTS_MAX = 10
@@ -59,7 +54,7 @@ export function openRequests(
 
   const ask = async (url: URL, init: RequestInit): Promise<Response> => {
     const response = await request(url, init)
-    if (!response.ok) throw new Failure(`status ${response.status}`)
+    if (!response.ok) throw failure(`status ${response.status}`)
     return response
   }
 
@@ -74,7 +69,7 @@ export function openRequests(
       if (!response.ok) throw new Error(`status ${response.status}`)
       return (await response.json()) as Negotiation
     } catch (error) {
-      throw new Failure(describe(error), verdict)
+      throw failure(describe(error), verdict)
     }
   }
 
@@ -83,7 +78,7 @@ export function openRequests(
     let hub = new URL(attempt.url)
     for (let redirects = 0; redirects < REDIRECTS_MAX; redirects++) {
       const { url, error, availableTransports, ...answer } = await negotiate(hub)
-      if (error) throw new Failure(error, 'refused')
+      if (error) throw failure(error, 'refused')
       if (url) {
         hub = new URL(url, hub)
         for (const [key, value] of attempt.url.searchParams) hub.searchParams.set(key, value)
@@ -91,12 +86,12 @@ export function openRequests(
         continue
       }
       if (!availableTransports?.some(({ transport }) => transport === name)) {
-        throw new Failure(`the server does not offer ${name}`)
+        throw failure(`the server does not offer ${name}`)
       }
       hub.searchParams.set('id', answer.connectionToken ?? answer.connectionId ?? '')
       return hub
     }
-    throw new Failure('too many redirects', 'refused')
+    throw failure('too many redirects', 'refused')
   }
 
   const run = async (): Promise<void> => {
@@ -109,7 +104,7 @@ export function openRequests(
   const end = (error: unknown): void => {
     if (ending.signal.aborted) return
     ending.abort()
-    listener.onClose(describe(error), error instanceof Failure ? error.verdict : undefined)
+    listener.onClose(describe(error), (error as Failure).verdict)
   }
 
   const flush = async (url: URL): Promise<void> => {
@@ -134,6 +129,10 @@ export function openRequests(
       await request(url, { method: 'DELETE', signal: null, keepalive: true }).catch(() => {})
     },
   }
+}
+
+function failure(message: string, verdict?: Verdict): Failure {
+  return Object.assign(new Error(message), { verdict })
 }
 
 function describe(error: unknown): string {

@@ -66,3 +66,13 @@ export interface TransportChoice {
   /** What did not pass may pass now. */
   anotherNetwork(): void
 }
+
+/** A choice among several. */
+export interface TransportLadder extends TransportChoice {
+  /** The one that is wanted most. */
+  best(): TransportKind
+  /** In how many milliseconds that is to be tried again; undefined: it carries the connection. */
+  betterInMs(): number | undefined
+  /** It does not pass, and what carries the connection does. */
+  avoid(): void
+}

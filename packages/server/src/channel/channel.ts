@@ -6,6 +6,7 @@ import type { Clock, Timer } from './clock.ts'
 import { Connection, type LogView, type Outlet } from './connection.ts'
 import type { CheckContract } from './contract.ts'
 import type { Draft, Entry } from './entry.ts'
+import { HeldBack } from './held-back.ts'
 import { type HistoryEntries, readHistory } from './history.ts'
 import { parseQuery, type ReadQuery } from './history-query.ts'
 import { type IntakeLimits, type Post, toDraft } from './intake.ts'
@@ -107,7 +108,11 @@ export class Channel implements LogFollower {
     this.#onSignal = onSignal
     this.#onConnection = onConnection
     const intervals = new Intervals(this.#keys, clock, (id) => this.#connections.get(id))
-    const tail = new Tail(this.#keys, limits, (slot) => intervals.leaving(slot))
+    const tail = new Tail(this.#keys, limits, (slot) => {
+      intervals.leaving(slot)
+      heldBack.leaving(slot.offset)
+    })
+    const heldBack = new HeldBack(tail)
     const runs = new Runs(limits.chunkBytesMax, clock)
     const pump = new Pump(clock, limits.sliceConnections, () => runs.clear())
     this.#intervals = intervals
@@ -134,6 +139,8 @@ export class Channel implements LogFollower {
       },
       wake: (connection) => pump.add(connection),
       after: (delayMs, run) => clock.after(delayMs, run),
+      holdBack: (cursor, connection) => heldBack.add(cursor, connection),
+      letGo: (cursor, connection) => heldBack.remove(cursor, connection),
     }
   }
 

@@ -42,6 +42,9 @@ export interface LogView {
   /** Has the connection pumped, once, in this turn of the loop. */
   wake(connection: Connection): void
   after(delayMs: number, run: () => void): Timer
+  /** Has the connection's `letGo` called before the tail loses what comes after the cursor. @returns false where it does now */
+  holdBack(cursor: number, connection: Connection): boolean
+  letGo(cursor: number, connection: Connection): void
 }
 
 export interface ConnectionInit {
@@ -191,9 +194,17 @@ export class Connection implements Addressee, Reader {
    */
   tellEvery(intervalMs: number): void {
     if (this.#state === 'closed') return
-    this.#pace?.timer?.stop()
+    this.#endWait()
     this.#pace = intervalMs > 0 ? { intervalMs, toldAt: -Infinity, timer: undefined } : undefined
     if (this.#state === 'waiting' && this.#due > this.#cursor && !this.#holdsBack()) this.#catchUp()
+  }
+
+  /** What it holds back is about to be lost to the tail: it can't wait for the end of the interval. */
+  letGo(): void {
+    if (this.#state !== 'waiting' || !this.#pace) return
+    this.#endWait()
+    this.#pace.toldAt = this.#log.now()
+    this.#catchUp()
   }
 
   /** Writes at once what it may get and what waits, without waiting for its turn. */
@@ -244,7 +255,7 @@ export class Connection implements Addressee, Reader {
   }
 
   close(): void {
-    this.#pace?.timer?.stop()
+    this.#endWait()
     this.#state = 'closed'
   }
 
@@ -253,19 +264,25 @@ export class Connection implements Addressee, Reader {
     const pace = this.#pace
     if (!pace) return false
     const waitMs = pace.toldAt + pace.intervalMs - this.#log.now()
-    // What the tail loses costs a read of the store, and what the store loses is lost: that is no time to wait.
-    if (waitMs <= 0 || this.#cursor < this.#log.start) {
-      pace.timer?.stop()
-      pace.timer = undefined
+    if (waitMs <= 0 || !(pace.timer || this.#log.holdBack(this.#cursor, this))) {
+      this.#endWait()
       pace.toldAt = this.#log.now()
       this.#isCatchingUp = true
       return false
     }
     pace.timer ??= this.#log.after(waitMs, () => {
-      pace.timer = undefined
+      this.#endWait()
       if (this.#state === 'waiting' && !this.#holdsBack()) this.#readOn()
     })
     return true
+  }
+
+  /** To be called while the cursor is where the wait began. */
+  #endWait(): void {
+    if (!this.#pace?.timer) return
+    this.#pace.timer.stop()
+    this.#pace.timer = undefined
+    this.#log.letGo(this.#cursor, this)
   }
 
   #catchUp(): void {
@@ -355,6 +372,7 @@ export class Connection implements Addressee, Reader {
       )
       return
     }
+    this.#endWait()
     this.#ahead = undefined
     this.#isCatchingUp = false
     this.#cursor = this.#log.head

@@ -78,6 +78,11 @@ export class Tail {
     return this.#slots.at(offset - this.#start - 1)
   }
 
+  /** Whether it was told already of who waits with the entry at this offset, as of one that it loses soon. */
+  isLeaving(offset: number): boolean {
+    return offset <= this.#toldOf
+  }
+
   /** Tells of what waits, up to an offset: once of each slot. */
   #letGo(offset: number): void {
     for (; this.#toldOf < offset; this.#toldOf++) {

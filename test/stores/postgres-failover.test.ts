@@ -1,7 +1,7 @@
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import type { Durability } from '../../packages/server/src/channel/store.ts'
 import type { PostgresStore } from '../../packages/server/src/stores/postgres.ts'
-import { append, draft, Follower, UNBOUNDED } from '../../packages/server/test/store-contract.ts'
+import { draft, Follower, UNBOUNDED } from '../../packages/server/test/store-contract.ts'
 import { until } from '../../packages/server/test/until.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { KillRig } from '../support/kill-rig.ts'
@@ -115,19 +115,23 @@ describePostgres('a log in PostgreSQL with a standby', [], () => {
   it.each([
     ['it is not said that standbys are synchronous', '', true],
     ['it is said, but commits waited for none', '?standbys=synchronous', false],
-  ] as const)('begins another epoch, with all that is there, where %s', { timeout: TEST_MS_MAX }, async (_why, parameters, isSynchronous) => {
-    const pair = await startPair(isSynchronous)
-    const { store, follower } = await open(`${pair.address}${parameters}`)
-    await post(store, '1')
-    const { epoch } = store.state()
-    await hasAll(pair)
-    await failOver(pair)
-    const after = await post(store, '2')
-    expect(after.epoch).not.toBe(epoch)
-    await until(() => follower.epochs.length > 0, 'it is told', FOUND_MS_MAX)
-    expect(follower.epochs.map((state) => state.epoch)).toEqual([after.epoch])
-    expect((await store.read(0, 10, 10_000)).entries.map(({ body }) => body)).toEqual(['1', '2'])
-  })
+  ] as const)(
+    'begins another epoch, with all that is there, where %s',
+    { timeout: TEST_MS_MAX },
+    async (_why, parameters, isSynchronous) => {
+      const pair = await startPair(isSynchronous)
+      const { store, follower } = await open(`${pair.address}${parameters}`)
+      await post(store, '1')
+      const { epoch } = store.state()
+      await hasAll(pair)
+      await failOver(pair)
+      const after = await post(store, '2')
+      expect(after.epoch).not.toBe(epoch)
+      await until(() => follower.epochs.length > 0, 'it is told', FOUND_MS_MAX)
+      expect(follower.epochs.map((state) => state.epoch)).toEqual([after.epoch])
+      expect((await store.read(0, 10, 10_000)).entries.map(({ body }) => body)).toEqual(['1', '2'])
+    },
+  )
 
   it('begins another epoch where no node is left that saw the log before', { timeout: TEST_MS_MAX }, async () => {
     const pair = await startPair(true)

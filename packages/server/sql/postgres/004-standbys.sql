@@ -42,15 +42,15 @@ CREATE FUNCTION serverchannel.vouch(channel_name text, seen_epoch text, seen_hea
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   log serverchannel.channels;
-  life text := serverchannel.life();
+  life_now text := serverchannel.life();
   old_parts text[];
   new_parts text[];
 BEGIN
   PERFORM serverchannel.lock_order();
   SELECT * INTO log FROM serverchannel.channels c WHERE c.name = channel_name;
-  IF NOT FOUND OR log.life = life THEN RETURN false; END IF;
+  IF NOT FOUND OR log.life = life_now THEN RETURN false; END IF;
   old_parts := string_to_array(log.life, '/');
-  new_parts := string_to_array(life, '/');
+  new_parts := string_to_array(life_now, '/');
   IF old_parts[1] = '' OR old_parts[1] <> new_parts[1] OR old_parts[3] <> new_parts[3]
     OR old_parts[2] COLLATE "C" >= new_parts[2] COLLATE "C" THEN RETURN false; END IF;
   IF NOT log.has_synchronous_standbys OR log.durability IS DISTINCT FROM 'replicated' THEN RETURN false; END IF;
@@ -61,7 +61,7 @@ BEGIN
     IF NOT FOUND THEN RETURN false; END IF;
   END IF;
   PERFORM serverchannel.wait_for_disk();
-  UPDATE serverchannel.channels c SET life = vouch.life WHERE c.number = log.number;
+  UPDATE serverchannel.channels c SET life = life_now WHERE c.number = log.number;
   RETURN true;
 END $$;
 

@@ -174,7 +174,10 @@ export class PostgresAppender {
   async #reached(client: Client, durability: Durability): Promise<Durability> {
     if (durability !== 'replicated') return durability
     try {
-      const [row] = await ask<{ durability: Durability }>(client, { name: 'serverchannel-durability', text: DURABILITY })
+      const [row] = await ask<{ durability: Durability }>(client, {
+        name: 'serverchannel-durability',
+        text: DURABILITY,
+      })
       return row?.durability ?? 'synced'
     } catch {
       // It was committed: that the connection is lost since, the next one finds.

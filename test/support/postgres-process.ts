@@ -44,20 +44,34 @@ export class PostgresProcess {
 
   /** @param settings lines of its configuration, such as `fsync = off` */
   static async start(settings: readonly string[] = []): Promise<PostgresProcess> {
-    if (programs === undefined) throw new Error('PostgreSQL is not installed.')
+    return await PostgresProcess.#make(settings, (data, run) =>
+      run('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N']),
+    )
+  }
+
+  /**
+   * A standby of this one, which has the name `standby` in `synchronous_standby_names` and follows it until it is promoted.
+   *
+   * @param settings lines of its configuration, after those of this one
+   */
+  async startStandby(settings: readonly string[] = []): Promise<PostgresProcess> {
+    const primary = `host=127.0.0.1 port=${this.port} user=postgres application_name=standby`
+    return await PostgresProcess.#make(settings, (data, run) =>
+      run('pg_basebackup', ['-D', data, '-d', primary, '-R', '-X', 'stream', '-c', 'fast', '--no-sync']),
+    )
+  }
+
+  static async #make(
+    settings: readonly string[],
+    fill: (data: string, run: (program: string, args: readonly string[]) => void) => void,
+  ): Promise<PostgresProcess> {
+    const bin = programs
+    if (bin === undefined) throw new Error('PostgreSQL is not installed.')
     const folder = mkdtempSync(join(tmpdir(), 'serverchannel-postgres-'))
     const account = process.getuid?.() === 0 ? accountOf(ACCOUNTS) : undefined
     if (account) chownSync(folder, account.uid, account.gid)
     const data = join(folder, 'data')
-    execFileSync(
-      join(programs, 'initdb'),
-      ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'],
-      {
-        stdio: 'ignore',
-        cwd: folder,
-        ...account,
-      },
-    )
+    fill(data, (program, args) => execFileSync(join(bin, program), args, { stdio: 'ignore', cwd: folder, ...account }))
     mkdirSync(join(folder, 'socket'))
     if (account) chownSync(join(folder, 'socket'), account.uid, account.gid)
     const port = await freePort()
@@ -129,10 +143,30 @@ export class PostgresProcess {
     throw new Error(`PostgreSQL did not start: ${said}`)
   }
 
+  /** Waits until the statement gives a row. @throws Error that says what it waited for, after a while */
+  async untilRow(text: string, what: string): Promise<void> {
+    const end = performance.now() + START_MS_MAX
+    while ((await this.query(text)).length === 0) {
+      if (performance.now() > end) throw new Error(`Waited ${START_MS_MAX} ms in vain until ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  /** Makes a standby a primary. */
+  async promote(): Promise<void> {
+    await this.query('SELECT pg_promote()')
+  }
+
+  /** Reads its configuration anew, with this line in it. */
+  async set(setting: string): Promise<void> {
+    await this.query(`ALTER SYSTEM SET ${setting}`)
+    await this.query('SELECT pg_reload_conf()')
+  }
+
   /** Ends all of its processes at once: as if the machine's power was cut, but for what the kernel has. */
   async kill(): Promise<void> {
     const child = this.#child
-    if (!child?.pid || child.exitCode !== null) return
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
     // The children notice that their parent is gone, and end; a new start waits until the last one has.
     const children = execFileSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })

@@ -82,3 +82,52 @@ describe('when the log begins a new epoch', () => {
     expect(outlet.states).toEqual([{ epoch: 'epoch-2', offset: 0, recovered: false, reason: 'epoch-changed' }])
   })
 })
+
+describe('when the node was cut off for longer than history reaches', () => {
+  it('tells those who keep their position that history was trimmed, in the same epoch, and closes those who do not', async () => {
+    const { channel, connect, post, clock, store } = await openScene()
+    const keeping = connect('keeping', { position: '' })
+    const stock = connect('stock')
+    await post(1)
+    channel.joinGroup('keeping', 'g')
+    await clock.settle()
+    store.skipTo(7)
+    await post(2)
+    await post('group', { groups: 'g' })
+    await clock.settle()
+    expect(keeping.outlet.states.at(-1)).toEqual({
+      epoch: 'epoch-1',
+      offset: 7,
+      recovered: false,
+      reason: 'history-trimmed',
+    })
+    expect(keeping.outlet.closed).toBeUndefined()
+    expect(keeping.outlet.bodies).toEqual([1, 2, 'group'])
+    expect(keeping.outlet.messages.at(-1)?.Position).toBe('epoch-1:9')
+    expect(stock.outlet.closed).toMatchObject({ code: 'history_lost' })
+  })
+
+  it('lets a client that was told more by another node go on from there, once the log is there', async () => {
+    const { connect, post, clock, store } = await openScene()
+    await post(1)
+    const { outlet } = connect('a', { position: 'epoch-1:7' })
+    store.skipTo(7)
+    await post(2)
+    await clock.settle()
+    expect(outlet.bodies).toEqual([2])
+    expect(outlet.states).toEqual([{ epoch: 'epoch-1', offset: 8, recovered: true }])
+  })
+
+  it('lets one that was told even more wait on', async () => {
+    const { connect, post, clock, store } = await openScene()
+    await post(1)
+    const { outlet } = connect('a', { position: 'epoch-1:9' })
+    store.skipTo(7)
+    await clock.settle()
+    expect(outlet.states).toEqual([])
+    for (const number of range(8, 10)) await post(number)
+    await clock.settle()
+    expect(outlet.bodies).toEqual([10])
+    expect(outlet.states).toEqual([{ epoch: 'epoch-1', offset: 10, recovered: true }])
+  })
+})

@@ -118,6 +118,11 @@ export class FakeStore implements Store {
     this.#follower?.onEpoch(this.state())
   }
 
+  /** This node was cut off, and history does not reach back to what it saw: the log goes on here, in the same epoch. */
+  skipTo(head: number): void {
+    this.beginEpoch(this.#epoch, head)
+  }
+
   /** Appends wait until `releaseAppends`. */
   holdAppends(): void {
     this.#heldAppends ??= []

@@ -230,13 +230,16 @@ export class Channel implements LogFollower {
   }
 
   onEpoch(state: LogState): void {
+    const isSame = state.epoch === this.#tail.epoch
     this.#tail.reset(state)
-    // In the middle of a round: what is shared there is of the old epoch.
+    // In the middle of a round: what is shared there is of before.
     this.#runs.clear()
     for (const connection of this.#connections.values()) {
-      if (connection instanceof Connection && this.#ahead.has(connection)) this.#startAhead(connection)
-      else connection.epochChanged()
+      if (!(connection instanceof Connection && this.#ahead.has(connection))) {
+        connection.lose(isSame ? 'history-trimmed' : 'epoch-changed')
+      } else if (!isSame) this.#startAhead(connection)
     }
+    this.#startReached()
   }
 
   /** Another node said something. */

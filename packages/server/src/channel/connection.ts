@@ -2,6 +2,7 @@ import {
   CHANNEL_STATE_TARGET,
   type ChannelState,
   type Codec,
+  type LossReason,
   MessageType,
   type Position,
 } from '@serverchannel/protocol'
@@ -246,12 +247,30 @@ export class Connection implements Addressee, Reader {
     if (this.#state === 'waiting') this.release(this.#matched)
   }
 
-  /** The log was lost or rewound: what came since the cursor can't be known, and offsets from before mean nothing. */
-  epochChanged(): void {
-    this.#matched = 0
-    this.#due = 0
-    for (const [index, membership] of this.memberships.entries()) this.memberships[index] = { ...membership, since: 0 }
-    this.#lose('epoch-changed')
+  /**
+   * What came since the cursor can't be had any more. In another epoch offsets from before mean nothing.
+   * States the gap to a client that keeps its position; closes one that could not know of it.
+   */
+  lose(reason: LossReason): void {
+    if (this.#state === 'closed') return
+    if (reason === 'epoch-changed') {
+      this.#matched = 0
+      this.#due = 0
+      for (const [index, membership] of this.memberships.entries())
+        this.memberships[index] = { ...membership, since: 0 }
+    }
+    if (!this.#keepsPosition) {
+      this.#end(
+        new ChannelError('history_lost', `What this connection had not read is gone (${reason}); connect again.`),
+      )
+      return
+    }
+    this.#endWait()
+    this.#ahead = undefined
+    this.#isCatchingUp = false
+    this.#cursor = this.#log.head
+    this.#state = 'live'
+    this.#tellState({ recovered: false, reason })
   }
 
   close(): void {
@@ -309,7 +328,7 @@ export class Connection implements Addressee, Reader {
     }
     if (this.#isOver(number)) return
     if (read.isTrimmed) {
-      this.#lose('history-trimmed')
+      this.lose('history-trimmed')
       return
     }
     this.#ahead ??= new ReadAhead(this)
@@ -361,23 +380,6 @@ export class Connection implements Addressee, Reader {
       this.#cursor = this.#log.head
     }
     if (this.#owesState) this.#tellState(this.#recovered === undefined ? {} : { recovered: this.#recovered })
-  }
-
-  /** States the gap to a client that keeps its position; closes one that could not know of it. */
-  #lose(reason: 'epoch-changed' | 'history-trimmed'): void {
-    if (this.#state === 'closed') return
-    if (!this.#keepsPosition) {
-      this.#end(
-        new ChannelError('history_lost', `What this connection had not read is gone (${reason}); connect again.`),
-      )
-      return
-    }
-    this.#endWait()
-    this.#ahead = undefined
-    this.#isCatchingUp = false
-    this.#cursor = this.#log.head
-    this.#state = 'live'
-    this.#tellState({ recovered: false, reason })
   }
 
   #tellState(outcome: Pick<ChannelState, 'recovered' | 'reason'>): void {

@@ -52,7 +52,7 @@ export class RemoteConnection implements Addressee {
     key.connections.delete(this)
   }
 
-  epochChanged(): void {
+  lose(): void {
     this.#matched = 0
   }
 

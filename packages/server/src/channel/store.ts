@@ -17,7 +17,10 @@ export interface LogState {
 export interface LogFollower {
   /** Entries that follow each other without a gap, and follow those of the call before. */
   onEntries(entries: readonly Entry[]): void
-  /** The log was lost or rewound: it goes on from this state. */
+  /**
+   * The log was lost or rewound: it goes on from this state, in another epoch. In the epoch of before: what came up to this
+   * state is not told, since this node was cut off for longer than history reaches.
+   */
   onEpoch(state: LogState): void
   /** Another node said this with `signal`. */
   onSignal(text: string): void

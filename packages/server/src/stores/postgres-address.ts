@@ -3,13 +3,15 @@ export interface PostgresAddress {
   /** As PostgreSQL's own tools take it. */
   readonly connectionString: string
   readonly channel: string
+  /** Who runs it says that no other standby is ever promoted than one that was synchronous. */
+  readonly hasSynchronousStandbys: boolean
 }
 
 const DEFAULT_CHANNEL = 'main'
 const NAME_LENGTH_MAX = 256
 
 /**
- * Reads `postgres://user:password@host:port/database?channel=name`; all of it but the scheme may be left out, as with
+ * Reads `postgres://user:password@host:port/database?channel=name&standbys=synchronous`; all of it but the scheme may be left out, as with
  * PostgreSQL's own tools.
  *
  * @throws TypeError
@@ -27,6 +29,10 @@ export function parsePostgresAddress(address: string): PostgresAddress {
       `The channel's name in the address of a PostgreSQL database has 1 to ${NAME_LENGTH_MAX} characters.`,
     )
   }
-  url.searchParams.delete('channel')
-  return { connectionString: url.href, channel }
+  const standbys = url.searchParams.get('standbys')
+  if (standbys !== null && standbys !== 'synchronous') {
+    throw new TypeError("In the address of a PostgreSQL database 'standbys' is 'synchronous', or left out.")
+  }
+  for (const name of ['channel', 'standbys']) url.searchParams.delete(name)
+  return { connectionString: url.href, channel, hasSynchronousStandbys: standbys !== null }
 }

@@ -1,3 +1,4 @@
+import type { Client } from 'pg'
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
 import type { Appended, Durability } from '../channel/store.ts'
@@ -11,6 +12,8 @@ interface AppenderParts {
   /** Milliseconds since 1970; of what was posted before, ids are forgotten. */
   readonly oldest: () => number
   readonly number: () => number
+  /** Makes sure that what a new connection leads to is the log that it was, or has another epoch. */
+  readonly onUp: (client: Client) => Promise<void>
   /** Told before the poster is. */
   readonly onAppended: (drafts: readonly Draft[], texts: readonly string[], appended: Appended) => void
 }
@@ -60,7 +63,7 @@ export class PostgresAppender {
         client.on('notice', ({ severity }) => {
           this.#isWarned ||= severity === 'WARNING'
         })
-        return Promise.resolve()
+        return parts.onUp(client)
       },
       onReady: () => this.#next(),
     })
@@ -139,7 +142,10 @@ export class PostgresAppender {
         values: this.#values(drafts, texts),
       })
       if (!row) throw new Error('PostgreSQL did not say where the entries are.')
-      this.#settle(batch, drafts, texts, row)
+      const durability = this.#isWarned && row.durability === 'replicated' ? 'synced' : row.durability
+      const offsets = row.offsets.map(Number)
+      this.#parts.onAppended(drafts, texts, { epoch: row.epoch, offsets, durability })
+      this.#settle(batch, { epoch: row.epoch, offsets, durability: await this.#reached(client, durability) })
     } catch (cause) {
       if (!isRefusal(cause)) this.#link.renew()
       const what = isRefusal(cause) ? 'PostgreSQL did not take the message' : LOST
@@ -161,14 +167,29 @@ export class PostgresAppender {
     ]
   }
 
-  #settle(batch: readonly Waiting[], drafts: readonly Draft[], texts: readonly string[], row: AppendRow): void {
-    const durability = this.#isWarned && row.durability === 'replicated' ? 'synced' : row.durability
-    const offsets = row.offsets.map(Number)
-    this.#parts.onAppended(drafts, texts, { epoch: row.epoch, offsets, durability })
+  /**
+   * Whether it was still meant to wait for the replicas once it had ended: with `synchronous_standby_names` taken away,
+   * PostgreSQL lets go of those who wait without a word.
+   */
+  async #reached(client: Client, durability: Durability): Promise<Durability> {
+    if (durability !== 'replicated') return durability
+    try {
+      const [row] = await ask<{ durability: Durability }>(client, {
+        name: 'serverchannel-durability',
+        text: DURABILITY,
+      })
+      return row?.durability ?? 'synced'
+    } catch {
+      // It was committed: that the connection is lost since, the next one finds.
+      return 'synced'
+    }
+  }
+
+  #settle(batch: readonly Waiting[], { epoch, offsets, durability }: Appended): void {
     let from = 0
     for (const each of batch) {
       this.#waitingBytes -= each.bytes
-      each.resolve({ epoch: row.epoch, durability, offsets: offsets.slice(from, from + each.drafts.length) })
+      each.resolve({ epoch, durability, offsets: offsets.slice(from, from + each.drafts.length) })
       from += each.drafts.length
     }
   }
@@ -207,6 +228,7 @@ export class PostgresAppender {
 
 const APPEND = `SELECT epoch, durability, offsets
   FROM serverchannel.append($1, $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint)`
+const DURABILITY = 'SELECT serverchannel.durability() AS durability'
 const LATER = 'Post again, with the same id.'
 const LOST = 'PostgreSQL was lost, and may have the message or not'
 

@@ -31,6 +31,7 @@ interface Checked {
   readonly head: string
   /** SHA-256 of the entry at the place that was seen last, as hexadecimal digits. */
   readonly at_seen: string | null
+  readonly durability: Opened['durability']
 }
 
 const READ_COUNT = 1000
@@ -41,7 +42,7 @@ const CHECK_MS_MAX = 4000
 /** And a read: a check may wait behind one, and together they are to find it within ten seconds. */
 const READ_MS_MAX = 6000
 
-const CHECK = `SELECT c.epoch, c.trimmed_to, serverchannel.head(c.number) AS head,
+const CHECK = `SELECT c.epoch, c.trimmed_to, serverchannel.head(c.number) AS head, serverchannel.durability() AS durability,
   (SELECT encode(sha256(convert_to(e.entry, 'UTF8')), 'hex') FROM serverchannel.entries e
     WHERE e.channel = c.number AND e."offset" = $2) AS at_seen
   FROM serverchannel.channels c WHERE c.number = $1`
@@ -61,6 +62,8 @@ export class PostgresFollower {
   #durability: Opened['durability'] = 'synced'
   /** The text of the newest entry; undefined where that is not known, as right after opening. */
   #headText: string | undefined
+  /** Its SHA-256, where the text is not known. */
+  #headHash: string | undefined
   /** Who reads now, and when he has ended. */
   #reading: Promise<void> | undefined
   #isStale = false
@@ -142,18 +145,33 @@ export class PostgresFollower {
     await this.#link.close()
   }
 
+  /**
+   * To be called with each new connection before the log is read or appended to on it: it may lead to another server. The log
+   * goes on there in the same epoch, or in another one.
+   */
+  async settle(client: Client): Promise<void> {
+    if (this.#epoch === '') return
+    const { channel, hasSynchronousStandbys } = this.#parts.address
+    if (hasSynchronousStandbys) {
+      const values = [channel, this.#epoch, this.#head, this.#hashOfHead() ?? null]
+      await ask(client, { text: 'SELECT serverchannel.vouch($1, $2, $3, $4)', values })
+    }
+    await this.#openLog(client)
+  }
+
   /** Listens before it looks where the log is: what comes in between is told twice rather than never. */
   async #up(client: Client): Promise<void> {
     const isFirst = this.#epoch === ''
     await installSchema(client)
+    await this.settle(client)
     const opened = await this.#openLog(client)
     client.on('notification', (notification) => this.#notified(notification))
     await ask(client, { text: `LISTEN serverchannel_${opened.number}; LISTEN serverchannel_signal_${opened.number}` })
     this.#number = opened.number
     const state = await this.#openLog(client)
-    this.#durability = state.durability
+    await this.#note(client, state.durability)
     if (isFirst) this.#reset(state)
-    else await this.#compare(client)
+    await this.#compare(client)
     // Of the connection before this one.
     await this.#reading
     await this.#read(client)
@@ -233,6 +251,7 @@ export class PostgresFollower {
     if (!last) return
     this.#head = last.offset
     this.#headText = lastText
+    this.#headHash = undefined
     this.#gained.count += entries.length
     for (const { bytes } of entries) this.#gained.bytes += bytes
     this.#follower?.onEntries(entries)
@@ -248,6 +267,7 @@ export class PostgresFollower {
     this.#epoch = epoch
     this.#head = Number(head)
     this.#headText = undefined
+    this.#headHash = undefined
     this.#trimmedTo = Number(trimmed_to)
     if (!isFirst) this.#follower?.onEpoch(this.state)
   }
@@ -265,17 +285,31 @@ export class PostgresFollower {
 
   /** Whether what was seen is what the log holds. */
   async #compare(client: Client): Promise<void> {
-    const [seen, text] = [this.#head, this.#headText]
+    const seen = this.#head
     const values = [this.#number, seen]
     const [found] = await ask<Checked>(client, { text: CHECK, values }, CHECK_MS_MAX)
+    if (found && found.durability !== this.#durability) await this.#note(client, found.durability)
     if (found?.epoch !== this.#epoch) return
     if (Number(found.head) < seen) {
       await this.#renew(client, `The log ends at ${found.head}, and ${seen} was seen.`)
       return
     }
-    if (text === undefined || Number(found.trimmed_to) >= seen) return
-    const expected = createHash('sha256').update(text).digest('hex')
-    if (found.at_seen !== expected) await this.#renew(client, `Entry ${seen} is not the one that was seen.`)
+    if (Number(found.trimmed_to) >= seen || seen !== this.#head) return
+    const expected = this.#hashOfHead()
+    if (expected === undefined) this.#headHash = found.at_seen ?? undefined
+    else if (found.at_seen !== expected) await this.#renew(client, `Entry ${seen} is not the one that was seen.`)
+  }
+
+  #hashOfHead(): string | undefined {
+    const text = this.#headText
+    return text === undefined ? this.#headHash : createHash('sha256').update(text).digest('hex')
+  }
+
+  /** How safe commits are from now on. */
+  async #note(client: Client, durability: Opened['durability']): Promise<void> {
+    this.#durability = durability
+    const values = [this.#number, this.#parts.address.hasSynchronousStandbys]
+    await ask(client, { text: 'SELECT serverchannel.note_standbys($1, $2)', values })
   }
 
   async #renew(client: Client, reason: string): Promise<void> {

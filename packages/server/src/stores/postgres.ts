@@ -53,12 +53,13 @@ export class PostgresStore implements Store {
       waitingBytesMax: options.storeWaitingBytesMax,
       oldest: () => options.now() - options.historyAgeMaxMs,
       number: () => this.#follower.number,
+      onUp: (client) => this.#follower.settle(client),
       onAppended: (drafts, texts, appended) => this.#follower.appended(drafts, texts, appended),
     })
     this.#reader = new PostgresLink({
       connectionString,
       purpose: 'reader',
-      onUp: () => Promise.resolve(),
+      onUp: (client) => this.#follower.settle(client),
     })
   }
 

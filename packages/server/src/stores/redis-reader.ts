@@ -18,8 +18,8 @@ export interface RedisReaderParts {
   readonly address: RedisAddress
   readonly keys: RedisKeys
   readonly onEntries: (entries: readonly Entry[]) => void
-  /** What comes next in the log is gone, or it is another log by now. */
-  readonly onGap: () => void
+  /** It may be another log by now: that has to be looked at. Where it is not, reading goes on as if nothing had been. */
+  readonly onDoubt: () => void
 }
 
 /** Reads along: one connection that waits at the log's head. */
@@ -107,7 +107,12 @@ export class RedisReader {
     while (found.length === COUNT_MAX && turn === this.#turn) {
       const texts = await this.#readStep()
       if (turn !== this.#turn) return
-      if (texts === undefined) this.#lose()
+      if (texts === 'unsettled') {
+        // As after each start of Redis, until a node has looked at the log: nothing is lost by that alone.
+        this.#parts.onDoubt()
+        return
+      }
+      if (texts === 'trimmed') this.#lose()
       else if (texts.length === 0) return
       else this.#tell(texts)
     }
@@ -124,8 +129,7 @@ export class RedisReader {
     return entries.map(([id, fields]) => [Number.parseInt(id, 10), fields.at(-1) ?? ''] as const)
   }
 
-  /** Undefined where the next entry is gone. */
-  async #readStep(): Promise<readonly OffsetText[] | undefined> {
+  async #readStep(): Promise<RedisRead> {
     const { keys } = this.#parts
     const epoch = this.#epoch ?? ''
     const args = [epoch, this.#delivered, STEP_COUNT_MAX, STEP_BYTES_MAX, 'droppedTo']
@@ -148,7 +152,7 @@ export class RedisReader {
   #lose(): void {
     this.#turn++
     this.#isLost = true
-    this.#parts.onGap()
+    this.#parts.onDoubt()
   }
 }
 
@@ -163,9 +167,14 @@ function parseEntries(found: readonly OffsetText[]): readonly Entry[] | undefine
   }
 }
 
-/** What the script READ answers with; undefined where it read nothing: trimmed, or another log. */
-export function parseRead(answer: unknown): readonly OffsetText[] | undefined {
-  if (!Array.isArray(answer) || answer[0] !== 'read') return undefined
+/** Entries; or that the next one is gone; or that it has to be looked at whether it is the same log. */
+export type RedisRead = readonly OffsetText[] | 'trimmed' | 'unsettled'
+
+/** What the script READ answers with. */
+export function parseRead(answer: unknown): RedisRead {
+  if (!Array.isArray(answer) || answer[0] !== 'read') {
+    return Array.isArray(answer) && answer[0] === 'trimmed' ? 'trimmed' : 'unsettled'
+  }
   const found: OffsetText[] = []
   for (let i = 1; i < answer.length; i += 2) found.push([Number(answer[i]), String(answer[i + 1])])
   return found

@@ -79,7 +79,7 @@ export class RedisStore implements Store {
         this.#silentSinceMs = undefined
         follower.onEntries(entries)
       },
-      onGap: () => void this.#settle().catch(() => {}),
+      onDoubt: () => void this.#settle().catch(() => {}),
     })
     const signals = new RedisSignals(this.#address, this.#keys, this.#node, (text) => follower.onSignal(text))
     this.#links = { commands, reader, signals }
@@ -108,12 +108,16 @@ export class RedisStore implements Store {
 
   async read(after: number, countMax: number, bytesMax: number): Promise<StoreRead> {
     const commands = this.#commands()
-    const keys = [this.#keys.meta, this.#keys.log(this.#epoch)]
-    const answer = await commands.run(READ, keys, [this.#epoch, after, countMax, bytesMax, 'trimmedTo'])
-    const found = parseRead(answer)
-    if (found) return { entries: found.map(([offset, text]) => entryFromText(text, offset)), isTrimmed: false }
-    if (statusOf(answer) === 'trimmed') return { entries: [], isTrimmed: true }
-    await this.#settle()
+    const epoch = this.#epoch
+    for (let tries = 0; tries < SETTLE_TRIES_MAX && epoch === this.#epoch; tries++) {
+      const keys = [this.#keys.meta, this.#keys.log(epoch)]
+      const found = parseRead(await commands.run(READ, keys, [epoch, after, countMax, bytesMax, 'trimmedTo']))
+      if (found === 'trimmed') return { entries: [], isTrimmed: true }
+      if (found !== 'unsettled') {
+        return { entries: found.map(([offset, text]) => entryFromText(text, offset)), isTrimmed: false }
+      }
+      await this.#settle()
+    }
     throw new ChannelError('store_failed', 'The log was lost or rewound while it was read; read again.')
   }
 

@@ -35,7 +35,7 @@ export class FakeHttpHub {
       this.negotiations.push({ url, authorization: sentHeaders.get('Authorization') })
       return Response.json(this.answers.shift() ?? this.#offer())
     }
-    if (method === 'POST') return this.#take(String(body))
+    if (method === 'POST') return this.#take(typeof body === 'string' ? body : '')
     if (method === 'DELETE') return new Response(null, { status: 202 })
     const way = sentHeaders.get('Accept') === 'text/event-stream' ? 'events' : 'polls'
     if (this.blocked.has(way)) throw new TypeError('Failed to fetch')

@@ -107,7 +107,8 @@ export class FakeHttpHub {
       }
       return new Response('')
     }
-    while (this.#waiting === '' && this.#end && signal?.aborted !== true) await settle()
+    const isOver = (): boolean => this.#waiting !== '' || !this.#end || signal?.aborted === true
+    while (!isOver()) await settle()
     if (signal?.aborted) this.#end = undefined
     signal?.throwIfAborted()
     if (!this.#end) return new Response(null, { status: 204 })

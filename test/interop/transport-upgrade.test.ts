@@ -33,9 +33,9 @@ it('the channel goes on over a WebSocket, with each message once and in order', 
   channel.onStateChange((state, { recovered }) => states.push(`${state} ${recovered}`))
   await channel.ready()
   let posted = 0
-  let isPosting = true
+  const stopping = new AbortController()
   const posting = (async () => {
-    while (isPosting) {
+    while (!stopping.signal.aborted) {
       await server.channel.postMessageToAll('Number', ++posted)
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
@@ -46,7 +46,7 @@ it('the channel goes on over a WebSocket, with each message once and in order', 
   server.blocksWebSockets = false
   await expect.poll(() => states, WAIT).toEqual(['open undefined', 'reconnecting undefined', 'open true'])
   const { upgrades } = server
-  isPosting = false
+  stopping.abort()
   await posting
   await expect.poll(() => got.length, WAIT).toBe(posted)
   expect(got).toEqual(Array.from({ length: posted }, (_, index) => index + 1))

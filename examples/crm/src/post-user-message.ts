@@ -51,13 +51,13 @@ class PostUserMessage {
 
   execute(_message: object, callback: Callback): void {
     const { behaviour, environment } = this.#task
-    const senderName = String(behaviour['senderName'])
-    const text = environment.resolveExpression(String(behaviour['messageText'] ?? ''))
-    const { PostMessage, PostMessageToAll } = Terrasoft.Configuration.MsgChannelUtilities
+    const senderName = textOf(behaviour['senderName'])
+    const text = environment.resolveExpression(textOf(behaviour['messageText']))
+    const utilities = Terrasoft.Configuration.MsgChannelUtilities
     try {
       // Those who are offline are no error: they get it when they come back.
-      if (behaviour['sendForAll'] === true) PostMessageToAll(senderName, text)
-      else PostMessage(this.#targets(), senderName, text)
+      if (behaviour['sendForAll'] === true) utilities.PostMessageToAll(senderName, text)
+      else utilities.PostMessage(this.#targets(), senderName, text)
       callback()
     } catch (error) {
       callback(error instanceof Error ? error : new Error(String(error)))
@@ -67,11 +67,16 @@ class PostUserMessage {
   /** @throws Error where the process has no such list */
   #targets(): string[] {
     const { id, behaviour, environment } = this.#task
-    const targetUserIdsKey = String(behaviour['targetUserIdsKey'])
+    const targetUserIdsKey = textOf(behaviour['targetUserIdsKey'])
     const ids = environment.variables[targetUserIdsKey]
     if (!Array.isArray(ids) || ids.length === 0) {
       throw new Error(`${id} has nobody to tell: the variable '${targetUserIdsKey}' is no list of user ids.`)
     }
     return ids.map(String)
   }
+}
+
+/** An attribute that the process file leaves out is an empty text. */
+function textOf(attribute: unknown): string {
+  return typeof attribute === 'string' ? attribute : ''
 }

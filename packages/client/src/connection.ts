@@ -50,9 +50,9 @@ export interface Connection {
   /** When the server last said anything. */
   readonly heardAt: number | undefined
   /** Tries at once where it waits, and looks whether a connection that seems open still is. */
-  wake(): void
+  readonly wake: () => void
   /** Leaves the connection that there is for another one, at once. */
-  restart(): void
+  readonly restart: () => void
   /** The server stated the position: all that was missed has come, or won't. */
   caughtUp(): void
   /** A message with a position came: such a server will also state the position, however much it has to send before. */
@@ -60,7 +60,7 @@ export interface Connection {
   /** @throws ChannelError `connection_lost` where it is not connected. */
   send(message: HubMessage): void
   /** Resolves when the transport is gone. Idempotent. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** Keeps one session at a time going, for ever, until it is closed or refused. */

@@ -33,7 +33,7 @@ export function upgradeTransport(
       stop()
       const delayMs = ladder.betterInMs()
       if (delayMs !== undefined && channel.position())
-        timer = environment.after(delayMs + environment.random() * SPREAD_MS, look)
+        timer = environment.after(delayMs + environment.random() * SPREAD_MS, () => void look())
     }
     const stop = (): void => {
       timer?.stop()

@@ -35,7 +35,7 @@ export class FakeHttpHub {
       this.negotiations.push({ url, authorization: sentHeaders.get('Authorization') })
       return Response.json(this.answers.shift() ?? this.#offer())
     }
-    if (method === 'POST') return this.#take(String(body))
+    if (method === 'POST') return this.#take(typeof body === 'string' ? body : '')
     if (method === 'DELETE') return new Response(null, { status: 202 })
     const way = sentHeaders.get('Accept') === 'text/event-stream' ? 'events' : 'polls'
     if (this.blocked.has(way)) throw new TypeError('Failed to fetch')
@@ -107,7 +107,8 @@ export class FakeHttpHub {
       }
       return new Response('')
     }
-    while (this.#waiting === '' && this.#end && signal?.aborted !== true) await settle()
+    const isOver = (): boolean => this.#waiting !== '' || !this.#end || signal?.aborted === true
+    while (!isOver()) await settle()
     if (signal?.aborted) this.#end = undefined
     signal?.throwIfAborted()
     if (!this.#end) return new Response(null, { status: 204 })

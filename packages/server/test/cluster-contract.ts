@@ -48,8 +48,7 @@ export function describeCluster(name: string, openLog: OpenLog): void {
 
     it('let a client come back to another one, and give it what it missed', async () => {
       const [a, b] = (await openNodes(openLog, 2)) as [ServedChannel, ServedChannel]
-      await a.channel.postMessageToAll('Hi', 1)
-      const { position } = a.channel
+      const { position } = await a.channel.postMessageToAll('Hi', 1)
       for (const number of range(2, 5)) await a.channel.postMessageToAll('Hi', number)
       const client = await openClient(b.port, `/msg?position=${position}`)
       await until(() => client.records.some((record) => record.includes('"recovered":true')), 'it has all')

@@ -253,7 +253,7 @@ describe('a result of another node’s client', () => {
     cut(true)
     const reason = reasonOf(invoke())
     clock.advance(1000)
-    expect(await Promise.race([reason, 'still looked for'])).toBe('still looked for')
+    expect(await Promise.race([reason, Promise.resolve('still looked for')])).toBe('still looked for')
     clock.advance(4000)
     expect(await reason).toMatchObject({ code: 'not_found', message: "There is no connection 'c'." })
   })

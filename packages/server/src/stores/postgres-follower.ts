@@ -102,13 +102,16 @@ export class PostgresFollower {
     return this.state
   }
 
-  /** This node appended: what follows what was seen is told at once, without being read. */
-  appended(drafts: readonly Draft[], texts: readonly string[], { epoch, offsets }: Appended): void {
+  /**
+   * This node appended: what follows what was seen is told at once, without being read. But for what is in the log up to
+   * `since`: there an idempotent draft was appended before, by whoever it was, and may have been another one.
+   */
+  appended(drafts: readonly Draft[], texts: readonly string[], { epoch, offsets }: Appended, since: number): void {
     const entries: Entry[] = []
     let text: string | undefined
     for (const [index, draft] of drafts.entries()) {
       const offset = offsets[index] ?? 0
-      if (epoch !== this.#epoch || offset !== this.#head + 1 + entries.length) continue
+      if (epoch !== this.#epoch || offset <= since || offset !== this.#head + 1 + entries.length) continue
       entries.push(toEntry(draft, offset))
       text = texts[index]
     }

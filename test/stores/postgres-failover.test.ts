@@ -1,17 +1,17 @@
-import { beforeEach, expect, it, onTestFinished } from 'vitest'
+import { afterAll, expect, it, onTestFinished } from 'vitest'
 import type { Durability } from '../../packages/server/src/channel/store.ts'
 import type { PostgresStore } from '../../packages/server/src/stores/postgres.ts'
 import { draft, Follower, UNBOUNDED } from '../../packages/server/test/store-contract.ts'
 import { until } from '../../packages/server/test/until.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { KillRig } from '../support/kill-rig.ts'
-import { PostgresProcess } from '../support/postgres-process.ts'
+import type { PostgresProcess } from '../support/postgres-process.ts'
 import { createPostgresStore, describePostgres } from '../support/postgres-scene.ts'
 
 const FOUND_MS_MAX = 20_000
 const TEST_MS_MAX = 120_000
 const WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-const SYNCHRONOUS = "synchronous_standby_names = 'standby'"
+const ALONE = "synchronous_standby_names = ''"
 
 /** A primary of a test's own with a standby, and the one address under which whichever of them is the primary is found. */
 interface Pair {
@@ -21,40 +21,43 @@ interface Pair {
   readonly address: string
 }
 
-describePostgres('a log in PostgreSQL with a standby', [], () => {
-  let warnings: string[] = []
-  beforeEach(() => {
-    warnings = []
-  })
+describePostgres('a log in PostgreSQL with a standby', [], (postgres) => {
+  /** Who was promoted last: each fail-over's new primary is the next one's old one. */
+  let promoted: PostgresProcess | undefined
+  afterAll(() => promoted?.close())
 
   async function startPair(isSynchronous: boolean): Promise<Pair> {
-    const primary = await PostgresProcess.start()
-    onTestFinished(() => primary.close())
+    const primary = promoted ?? postgres()
+    await primary.set(ALONE)
+    const database = await primary.createDatabase()
     // What it takes over when it is promoted waits for no other.
-    const standby = await primary.startStandby(["synchronous_standby_names = ''"])
-    onTestFinished(() => standby.close())
-    await primary.createDatabase()
+    const standby = await primary.startStandby([ALONE])
+    onTestFinished(() => (standby === promoted ? undefined : standby.close()))
     if (isSynchronous) {
-      await primary.set(SYNCHRONOUS)
-      const isSync = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"
-      await primary.untilRow(isSync, 'commits wait for the standby')
+      await primary.set("synchronous_standby_names = 'standby'")
+      await primary.untilRow(
+        "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'",
+        'commits wait for the standby',
+      )
     }
     const proxy = new CuttingProxy(primary.port)
     const port = await proxy.listen()
     onTestFinished(() => proxy.close())
-    return { primary, standby, proxy, address: primary.address('test_1', port) }
+    return { primary, standby, proxy, address: database.replace(/:\d+\//, `:${port}/`) }
   }
 
   async function failOver({ primary, standby, proxy }: Pair): Promise<void> {
     await primary.kill()
     await standby.promote()
+    if (primary === promoted) await primary.close()
+    promoted = standby
     proxy.targetPort = standby.port
     proxy.cut()
   }
 
   async function open(address: string): Promise<{ store: PostgresStore; follower: Follower }> {
     const follower = new Follower()
-    const store = createPostgresStore(address, UNBOUNDED, { onWarning: (reason) => warnings.push(reason) })
+    const store = createPostgresStore(address, UNBOUNDED)
     await store.open(follower)
     onTestFinished(() => store.close())
     return { store, follower }
@@ -90,11 +93,26 @@ describePostgres('a log in PostgreSQL with a standby', [], () => {
     await standby.kill()
     const released = post(store, '3')
     await primary.untilRow(WAITING, 'another one does')
-    await primary.set("synchronous_standby_names = ''")
+    await primary.set(ALONE)
     expect(await released).toMatchObject({ durability: 'synced' })
     expect(await post(store, '4')).toMatchObject({ durability: 'synced' })
     await until(() => store.durability === 'synced', 'the node has noticed', FOUND_MS_MAX)
     expect((await follower.waitFor(4)).map(({ body }) => body)).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('has what transactions post wait for the standby too, whatever they want, where standbys are said to be synchronous', {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const { primary, standby, address } = await startPair(true)
+    const { follower } = await open(`${address}?standbys=synchronous`)
+    await standby.kill()
+    const text = "SET synchronous_commit = off; SELECT serverchannel.post_message_to_all('Test', to_jsonb(1))"
+    const posting = primary.query(text, address)
+    await primary.untilRow(WAITING, 'the commit waits for the standby')
+    expect(follower.entries).toEqual([])
+    await standby.restart()
+    await posting
+    expect((await follower.waitFor(1)).map(({ body }) => body)).toEqual(['1'])
   })
 
   it('goes on in the same epoch where standbys are said to be synchronous, and a node finds there what it saw', {
@@ -154,7 +172,7 @@ describePostgres('a log in PostgreSQL with a standby', [], () => {
     const { epoch } = store.state()
     await pair.standby.kill()
     // Somebody lets commits go that wait, and then promotes a standby that was synchronous no more.
-    await pair.primary.set("synchronous_standby_names = ''")
+    await pair.primary.set(ALONE)
     for (const body of ['2', '3']) await post(store, body)
     await pair.primary.kill()
     await pair.standby.restart()

@@ -34,7 +34,7 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
     return { proxy: between, address: database.replace(/:\d+\//, `:${port}/`) }
   }
 
-  const bodies = (follower: Follower): string[] => follower.entries.map(({ body }) => body)
+  const bodies = (follower: Pick<Follower, 'entries'>): string[] => follower.entries.map(({ body }) => body)
 
   it('finds within ten seconds that it is not notified any more', async () => {
     const { proxy: between, address } = await proxy()
@@ -97,6 +97,35 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
     )
     expect(bodies(cut.follower)).toEqual(expected)
     expect(bodies(other.follower)).toEqual(expected)
+  })
+
+  it('tells what is in the log, not what was posted once more with its id, and keeps the epoch', async () => {
+    const { proxy: between, address } = await proxy()
+    const deaf = await open(address)
+    const other = await open()
+    between.keepNotifications()
+    const first = draft('1', { isIdempotent: true })
+    await append(other.store, [first])
+    expect(await append(deaf.store, [{ ...first, body: '2' }])).toEqual([1])
+    await append(deaf.store, [draft('3')])
+    expect(bodies({ entries: await deaf.follower.waitFor(2) })).toEqual(['1', '3'])
+    expect(bodies({ entries: await other.follower.waitFor(2) })).toEqual(['1', '3'])
+  })
+
+  it('keeps its epoch where the newest entry is one that was posted once more', async () => {
+    const { proxy: between, address } = await proxy()
+    const deaf = await open(address)
+    const other = await open()
+    between.keepNotifications()
+    const first = draft('1', { isIdempotent: true })
+    await append(other.store, [first])
+    await append(deaf.store, [{ ...first, postedAt: first.postedAt + 1 }])
+    await deaf.follower.waitFor(1)
+    // Each new connection begins with a look whether what was seen is there.
+    between.cut()
+    await until(() => deaf.store.trouble !== undefined, 'the connections are lost')
+    await until(() => deaf.store.trouble === undefined, 'they are back', FOUND_MS_MAX)
+    expect([...deaf.follower.epochs, ...deaf.warnings]).toEqual([])
   })
 
   it('says what troubles it while the server is away, takes posts that wait, and goes on in the same epoch', async () => {

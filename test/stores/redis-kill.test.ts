@@ -9,7 +9,7 @@ if (!hasRedis) {
 }
 
 /** Of servers, and of the engine with each setting. `KILLS=200 npx vitest run test/stores/redis-kill.test.ts` */
-const kills = Number(process.env['KILLS'] ?? 5)
+const kills = Number(process.env['KILLS'] ?? 15)
 const TEST_MS_MAX = 60_000 + kills * 20_000
 
 async function startRig(settings: RedisSettings): Promise<{ redis: RedisProcess; rig: KillRig }> {

@@ -97,7 +97,8 @@ export class PostgresProcess {
 
   /** A new database. @returns its address */
   async createDatabase(): Promise<string> {
-    const name = `test_${++this.#databases}`
+    // A promoted standby has those of its primary.
+    const name = `test_${this.port}_${++this.#databases}`
     await this.query(`CREATE DATABASE ${name}`)
     return this.address(name)
   }

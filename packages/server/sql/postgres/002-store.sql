@@ -12,10 +12,10 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Appends all or none. ids: idempotency keys as JSON texts, NULL for none. oldest: milliseconds since 1970; of what was
--- posted before, ids are forgotten.
+-- posted before, ids are forgotten. since: offsets up to this one are those of messages that were there before.
 CREATE FUNCTION serverchannel.append(
   of_channel integer, texts text[], ids text[], sizes integer[], times bigint[], oldest bigint,
-  OUT epoch text, OUT durability text, OUT offsets bigint[]
+  OUT epoch text, OUT durability text, OUT offsets bigint[], OUT since bigint
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -40,6 +40,7 @@ BEGIN
         AND (e.posted_at < oldest OR e."offset" <= log.trimmed_to);
   END IF;
   base := nextval(sequence) - 1;
+  since := base;
   WITH drafts AS (
     SELECT d.*, sha256(convert_to(d.id_text, 'UTF8')) AS id
     FROM unnest(texts, ids, sizes, times) WITH ORDINALITY AS d (entry, id_text, bytes, posted_at, place)

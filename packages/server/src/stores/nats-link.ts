@@ -156,7 +156,11 @@ export class NatsLink {
   async read(seq: number): Promise<StreamMessage | undefined> {
     return await this.#ask(async () => {
       try {
-        const message = await this.#admin.direct.getMessage(this.#address.stream, { seq })
+        const { stream } = this.#address
+        // Of replicas any one answers, also one that is behind: what it has not, the leader may have.
+        const message =
+          (await this.#admin.direct.getMessage(stream, { seq })) ??
+          (await this.#admin.streams.getMessage(stream, { seq }))
         return message ? { seq, payload: message.data, get: (name) => message.header.get(name) } : undefined
       } catch (error) {
         if (codeOf(error) === NO_MESSAGE) return undefined

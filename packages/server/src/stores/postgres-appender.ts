@@ -15,7 +15,7 @@ interface AppenderParts {
   /** Makes sure that what a new connection leads to is the log that it was, or has another epoch. */
   readonly onUp: (client: Client) => Promise<void>
   /** Told before the poster is. */
-  readonly onAppended: (drafts: readonly Draft[], texts: readonly string[], appended: Appended) => void
+  readonly onAppended: (drafts: readonly Draft[], texts: readonly string[], appended: Appended, since: number) => void
 }
 
 /** One append that waits, or is under way. */
@@ -32,6 +32,7 @@ interface AppendRow {
   readonly epoch: string
   readonly durability: Durability
   readonly offsets: readonly string[]
+  readonly since: string
 }
 
 const BATCH_DRAFTS = 2000
@@ -144,7 +145,7 @@ export class PostgresAppender {
       if (!row) throw new Error('PostgreSQL did not say where the entries are.')
       const durability = this.#isWarned && row.durability === 'replicated' ? 'synced' : row.durability
       const offsets = row.offsets.map(Number)
-      this.#parts.onAppended(drafts, texts, { epoch: row.epoch, offsets, durability })
+      this.#parts.onAppended(drafts, texts, { epoch: row.epoch, offsets, durability }, Number(row.since))
       this.#settle(batch, { epoch: row.epoch, offsets, durability: await this.#reached(client, durability) })
     } catch (cause) {
       if (!isRefusal(cause)) this.#link.renew()
@@ -226,7 +227,7 @@ export class PostgresAppender {
   }
 }
 
-const APPEND = `SELECT epoch, durability, offsets
+const APPEND = `SELECT epoch, durability, offsets, since
   FROM serverchannel.append($1, $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint)`
 const DURABILITY = 'SELECT serverchannel.durability() AS durability'
 const LATER = 'Post again, with the same id.'

@@ -105,15 +105,15 @@ export class PostgresFollower {
   }
 
   /**
-   * This node appended: what follows what was seen is told at once, without being read. Not where it has an id: then the
-   * log may hold what another one appended with that id before, which this node has not seen yet.
+   * This node appended: what follows what was seen is told at once, without being read. But for what is in the log up to
+   * `since`: there an idempotent draft was appended before, by whoever it was, and may have been another one.
    */
-  appended(drafts: readonly Draft[], texts: readonly string[], { epoch, offsets }: Appended): void {
+  appended(drafts: readonly Draft[], texts: readonly string[], { epoch, offsets }: Appended, since: number): void {
     const entries: Entry[] = []
     let text: string | undefined
     for (const [index, draft] of drafts.entries()) {
       const offset = offsets[index] ?? 0
-      if (draft.isIdempotent || epoch !== this.#epoch || offset !== this.#head + 1 + entries.length) continue
+      if (epoch !== this.#epoch || offset <= since || offset !== this.#head + 1 + entries.length) continue
       entries.push(toEntry(draft, offset))
       text = texts[index]
     }

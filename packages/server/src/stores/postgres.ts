@@ -54,7 +54,7 @@ export class PostgresStore implements Store {
       oldest: () => options.now() - options.historyAgeMaxMs,
       number: () => this.#follower.number,
       onUp: (client) => this.#follower.settle(client),
-      onAppended: (drafts, texts, appended) => this.#follower.appended(drafts, texts, appended),
+      onAppended: (...appended) => this.#follower.appended(...appended),
     })
     this.#reader = new PostgresLink({
       connectionString,

@@ -105,14 +105,14 @@ function parseAudience(text: string): NonNullable<Post['to']> {
   }
 }
 
-/** All that is refused, by the row's number: what the server's checks say, and what the log says. */
+/** All that is refused, by the row's number and in that order: what the server's checks say, and what the log says. */
 export function allRefused({ numberOf, refused }: ReadRows, byLog: ReadonlyMap<Draft, string>): Map<number, string> {
   const all = new Map(refused)
   for (const [draft, reason] of byLog) {
     const number = numberOf.get(draft)
     if (number !== undefined) all.set(number, reason)
   }
-  return all
+  return new Map([...all].sort(([a], [b]) => a - b))
 }
 
 /** For the log of whoever runs it. */

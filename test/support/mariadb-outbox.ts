@@ -1,15 +1,21 @@
 import { connectTo, type MariadbProcess } from './mariadb-process.ts'
 import type { OutboxDialect, OutboxSession } from './outbox-contract.ts'
+import type { WriterDialect } from './outbox-writer.ts'
 import { WRONG } from './sqlite-outbox.ts'
 
+/** A deadlock, a wait that was too long, a row that changed after the snapshot. */
+const FAILURES = new Set([1213, 1205, 1020])
+const ISOLATIONS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE']
+
 /** Databases in a MariaDB of the test's own. */
-export class MariadbOutboxScene implements OutboxDialect {
+export class MariadbOutboxScene implements OutboxDialect, WriterDialect {
   readonly #mariadb: () => MariadbProcess
 
   constructor(mariadb: () => MariadbProcess) {
     this.#mariadb = mariadb
   }
 
+  readonly begins = ISOLATIONS.map((level) => [`SET TRANSACTION ISOLATION LEVEL ${level}`, 'START TRANSACTION'])
   readonly trigger = [
     'CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT)',
     `CREATE TRIGGER tell AFTER INSERT ON orders FOR EACH ROW
@@ -47,6 +53,10 @@ export class MariadbOutboxScene implements OutboxDialect {
       rows: async (text) => (await connection.query(text))[0] as unknown[],
       close: () => connection.end(),
     }
+  }
+
+  isFailure(error: unknown): boolean {
+    return FAILURES.has((error as { readonly errno?: number }).errno ?? 0)
   }
 
   post(sender: string, body: string, id?: string): string {

@@ -1,21 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openDatabase } from '../../packages/server/src/stores/sqlite-database.ts'
+import { failureOf, openDatabase } from '../../packages/server/src/stores/sqlite-database.ts'
 import type { OutboxDialect, OutboxSession } from './outbox-contract.ts'
-
-const BUSY_MS = 10_000
+import type { WriterDialect } from './outbox-writer.ts'
 
 /** Databases in files of a temporary folder. */
-export class SqliteOutboxScene implements OutboxDialect {
+export class SqliteOutboxScene implements OutboxDialect, WriterDialect {
   readonly #folder = mkdtempSync(join(tmpdir(), 'serverchannel-outbox-'))
   readonly #journal: string
+  readonly #busyMs: number
   #files = 0
 
-  constructor(journal: 'WAL' | 'DELETE') {
+  /** @param busyMs how long a statement waits for others, with the whole process */
+  constructor(journal: 'WAL' | 'DELETE', busyMs = 10_000) {
     this.#journal = journal
+    this.#busyMs = busyMs
   }
 
+  readonly begins = [['BEGIN'], ['BEGIN IMMEDIATE']]
   readonly trigger = [
     'CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT)',
     `CREATE TRIGGER tell AFTER INSERT ON orders BEGIN
@@ -52,13 +55,17 @@ export class SqliteOutboxScene implements OutboxDialect {
 
   async connect(address: string): Promise<OutboxSession> {
     const database = await openDatabase(address.slice('sqlite:'.length))
-    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+    database.exec(`PRAGMA busy_timeout = ${this.#busyMs}`)
     return {
       transaction: database,
       run: async (text) => database.exec(text),
       rows: async (text) => database.prepare(text).all(),
       close: async () => void database.close(),
     }
+  }
+
+  isFailure(error: unknown): boolean {
+    return failureOf(error) === 'busy'
   }
 
   post(sender: string, body: string, id?: string): string {

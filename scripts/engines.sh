@@ -13,6 +13,7 @@ engines=(
   "firefox-esr firefox-esr"
   "chromium chromium"
   "nft nftables"
+  "mariadbd mariadb-server"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

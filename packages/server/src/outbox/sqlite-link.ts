@@ -16,6 +16,7 @@ export class SqliteReaderLink {
   /** Who waits for an answer, in the order in which they come. */
   readonly #waiting: ((answer: ReaderAnswer) => void)[] = []
   #end: string | undefined
+  #isClosing = false
 
   /** @param onMore also called when the process is gone */
   constructor(onMore: () => void) {
@@ -25,8 +26,12 @@ export class SqliteReaderLink {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#child.on('message', (message: FromReader) => {
-      if (message === 'more') onMore()
-      else this.#waiting.shift()?.(message.answer)
+      if (message === 'more') {
+        onMore()
+        return
+      }
+      this.#waiting.shift()?.(message.answer)
+      if (this.#waiting.length === 0 && !this.#isClosing) this.#keepAlive(false)
     })
     this.#exit = new Promise((resolve) => {
       const ended = (reason: string): void => {
@@ -38,9 +43,7 @@ export class SqliteReaderLink {
       this.#child.once('error', (error) => ended(error.message))
       this.#child.once('exit', (code, signal) => ended(signal ?? `its exit code is ${code}`))
     })
-    // Like all else of a channel but its servers, it keeps no process alive.
-    this.#child.unref()
-    this.#child.channel?.unref()
+    this.#keepAlive(false)
   }
 
   get isGone(): boolean {
@@ -52,6 +55,7 @@ export class SqliteReaderLink {
     if (this.#end !== undefined) return Promise.resolve(this.#gone())
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
+      this.#keepAlive(true)
       this.#tell({ request })
     })
   }
@@ -62,8 +66,20 @@ export class SqliteReaderLink {
 
   /** Ends the process in the middle of nothing. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    if (this.#end === undefined) this.#keepAlive(true)
     if (this.#child.connected) this.#child.disconnect()
     await this.#exit
+  }
+
+  /**
+   * Like all else of a channel but its servers, it keeps no process alive; but one that waits for it, as for `close`, must
+   * not end before there is an answer.
+   */
+  #keepAlive(isAwaited: boolean): void {
+    const how = isAwaited ? 'ref' : 'unref'
+    this.#child[how]()
+    this.#child.channel?.[how]()
   }
 
   #tell(message: ToReader): void {

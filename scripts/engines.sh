@@ -10,6 +10,7 @@ engines=(
   "pg_ctlcluster postgresql"
   "redis-server redis-server redis-tools"
   "nats-server nats-server"
+  "mariadbd mariadb-server"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

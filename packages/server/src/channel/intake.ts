@@ -150,7 +150,8 @@ function requireTtl(ttlMs: unknown): number {
   throw new ChannelError('ttl_invalid', `'ttlMs' needs to be a number of milliseconds above 0, at most ${TTL_MS_MAX}.`)
 }
 
-function requireInterval(intervalMs: unknown, key: string | undefined): void {
+/** @throws ChannelError `message_invalid` */
+export function requireInterval(intervalMs: unknown, key: string | undefined): void {
   if (key === undefined)
     throw new ChannelError('message_invalid', "'intervalMs' needs a 'key': what is replaced by what.")
   if (typeof intervalMs === 'number' && intervalMs > 0 && intervalMs <= INTERVAL_MS_MAX) return

@@ -1,8 +1,10 @@
 import type { Client } from 'pg'
+import type { Draft } from '../channel/entry.ts'
+import { draftFromText } from '../stores/draft-text.ts'
 import type { PostgresAddress } from '../stores/postgres-address.ts'
 import { ask } from '../stores/postgres-client.ts'
 import { PostgresLink } from '../stores/postgres-link.ts'
-import { entriesOf, type LogRow, READ } from '../stores/postgres-rows.ts'
+import { type LogRow, READ } from '../stores/postgres-rows.ts'
 import { installSchema } from '../stores/postgres-schema.ts'
 import type { OutboxBatch, OutboxSource } from './outbox.ts'
 
@@ -61,9 +63,11 @@ export class PostgresOutboxSource implements OutboxSource {
       const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
       const last = rows.at(-1)?.offset ?? null
       if (last === null) return undefined
+      const offsets = await this.#read(client, rows)
       return {
-        drafts: entriesOf(rows, this.#after, this.#onWarning).filter(({ id }) => id !== ''),
+        drafts: [...offsets.keys()],
         acknowledge: () => this.#acknowledge(client, last),
+        putAside: (draft, reason) => this.#putAside(client, offsets.get(draft) ?? '', reason),
       }
     } catch (error) {
       this.#link.renew()
@@ -111,6 +115,28 @@ export class PostgresOutboxSource implements OutboxSource {
     await this.#lookUp(client)
     this.#locked = client
     return true
+  }
+
+  /** The drafts that rows hold, in order; what is none is put aside. */
+  async #read(client: Client, rows: readonly LogRow[]): Promise<Map<Draft, string>> {
+    const offsets = new Map<Draft, string>()
+    for (const { offset, entry } of rows) {
+      if (offset === null || entry === null) continue
+      try {
+        offsets.set(draftFromText(entry), offset)
+      } catch (error) {
+        // Whatever is in the text: nothing else is looked at.
+        await this.#putAside(client, offset, `message_invalid: ${describe(error)}`)
+        this.#onWarning(`Entry ${offset} of the outbox in PostgreSQL is not one, and was put aside: ${describe(error)}`)
+      }
+    }
+    return offsets
+  }
+
+  async #putAside(client: Client, offset: string, reason: string): Promise<void> {
+    // A text in PostgreSQL can't hold U+0000, which a reason may quote.
+    const values = [this.#number, offset, reason.replaceAll('\u0000', '\uFFFD')]
+    await ask(client, { text: 'SELECT serverchannel.put_aside($1, $2, $3)', values })
   }
 
   async #acknowledge(client: Client, offset: string): Promise<void> {

@@ -1,12 +1,16 @@
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
-import type { OutboxSource } from './outbox.ts'
+import type { OutboxBatch, OutboxSource } from './outbox.ts'
 
 interface RelayParts {
   readonly source: OutboxSource
   /** Puts drafts into the log, all or none; of those that are there already it adds none. */
   readonly append: (drafts: readonly Draft[]) => Promise<unknown>
+  /** @throws ChannelError where this server never takes it */
+  readonly check: (draft: Draft) => void
   readonly onError: (error: unknown) => void
+  /** One was put aside. */
+  readonly onRefused: (draft: Draft, error: ChannelError) => void
 }
 
 const RETRY_MS_MIN = 100
@@ -28,7 +32,8 @@ export async function openRelay(parts: RelayParts): Promise<Relay> {
 
 /**
  * Brings what transactions posted from an outbox into the log, in order. Each message's id is its idempotency key: what
- * was appended and not acknowledged, as where this process is killed in between, is appended again and counts once.
+ * was appended and not acknowledged, as where this process is killed in between, is appended again and counts once. One
+ * that will never be taken is put aside, and those behind it go on.
  */
 export class Relay {
   readonly #parts: RelayParts
@@ -106,6 +111,41 @@ export class Relay {
     }
   }
 
+  /** @returns those that this server takes; the others are put aside */
+  async #check(batch: OutboxBatch): Promise<readonly Draft[]> {
+    const sound: Draft[] = []
+    for (const draft of batch.drafts) {
+      try {
+        this.#parts.check(draft)
+        sound.push(draft)
+      } catch (error) {
+        await this.#putAside(batch, draft, error)
+      }
+    }
+    return sound
+  }
+
+  /** Where the store refuses for good, halves them until it is found which one that is. */
+  async #append(batch: OutboxBatch, drafts: readonly Draft[]): Promise<void> {
+    const [first] = drafts
+    if (!first) return
+    try {
+      await this.#parts.append(drafts.map((draft) => ({ ...draft, isIdempotent: true })))
+    } catch (error) {
+      if (!isForGood(error)) throw error
+      if (drafts.length === 1) return await this.#putAside(batch, first, error)
+      const half = drafts.length >> 1
+      await this.#append(batch, drafts.slice(0, half))
+      await this.#append(batch, drafts.slice(half))
+    }
+  }
+
+  async #putAside(batch: OutboxBatch, draft: Draft, error: unknown): Promise<void> {
+    if (!isForGood(error) || !batch.putAside) throw error
+    await batch.putAside(draft, `${error.code}: ${error.message}`)
+    this.#parts.onRefused(draft, error)
+  }
+
   #later(): void {
     if (this.#isClosed) return
     this.#retry = setTimeout(() => {
@@ -114,4 +154,9 @@ export class Relay {
     }, this.#retryMs)
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
   }
+}
+
+/** Whether it is the message's own fault: a store that is away, or full, takes it later. */
+function isForGood(error: unknown): error is ChannelError {
+  return error instanceof ChannelError && !error.retry
 }

@@ -1,9 +1,11 @@
+import type { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
-import type { Post } from '../channel/intake.ts'
+import type { IntakeLimits, Post } from '../channel/intake.ts'
 import { openOutbox } from './open-outbox.ts'
 import type { Outbox, Transaction } from './outbox.ts'
 import type { ReadPost } from './outbox-row.ts'
 import { openRelay, type Relay } from './relay.ts'
+import { checkStoredDraft } from './stored-draft.ts'
 import { TransactionChannel } from './transaction-channel.ts'
 
 interface TransactionsParts {
@@ -19,6 +21,8 @@ interface TransactionsParts {
   readonly readPost: ReadPost
   readonly onUnobserved: (error: unknown, sender: unknown) => void
   readonly onError: (error: unknown) => void
+  /** A relay put one aside. */
+  readonly onRefused: (draft: Draft, error: ChannelError) => void
   readonly onWarning: (reason: string) => void
 }
 
@@ -42,7 +46,9 @@ export class Transactions {
     const { append, onError } = this.#parts
     this.#outbox = await openOutbox(this.#parts)
     const source = this.#outbox?.source
-    if (source) this.#relay = await openRelay({ source, append, onError })
+    if (!source) return
+    const check = (draft: Draft): void => checkStoredDraft(draft, limits)
+    this.#relay = await openRelay({ source, append, check, onError, onRefused })
   }
 
   /** @throws TypeError where there is no outbox, or what is given runs no SQL */

@@ -1,15 +1,15 @@
 import { sql as drizzleSql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
-import { createServerChannel, type ServerChannel } from 'serverchannel'
+import { createServerChannel, type ServerChannel, type Transaction } from 'serverchannel'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { describePostgres } from '../support/postgres-scene.ts'
 import { type Receiver, receive } from '../support/receiver.ts'
 
 /** A transaction of one of the libraries, and what `channel.in` takes of it. */
 interface Scope {
-  readonly transaction: { query(text: string, params: unknown[]): PromiseLike<unknown> }
+  readonly transaction: Transaction
   run(text: string): Promise<unknown>
 }
 
@@ -21,27 +21,22 @@ const libraries: readonly (readonly [string, Transact])[] = [
 ]
 
 async function withDrizzle(pool: Pool, work: (scope: Scope) => Promise<void>): Promise<void> {
-  await drizzle(pool).transaction(async (tx) => {
-    const transaction = {
-      query: (text: string, params: unknown[]) =>
-        tx.execute(
-          drizzleSql.join(
-            text.split(/\$(\d+)/).map((part, index) => (index % 2 ? drizzleSql`${params[+part - 1]}` : drizzleSql.raw(part))),
-          ),
-        ),
-    }
-    await work({ transaction, run: (text) => tx.execute(drizzleSql.raw(text)) })
-  })
+  await drizzle(pool).transaction((tx) =>
+    work({
+      transaction: (...statement) => tx.execute(drizzleSql(...statement)),
+      run: (text) => tx.execute(drizzleSql.raw(text)),
+    }),
+  )
 }
 
 async function withKysely(pool: Pool, work: (scope: Scope) => Promise<void>): Promise<void> {
   const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
-  await database.transaction().execute(async (trx) => {
-    const transaction = {
-      query: (text: string, params: unknown[]) => trx.executeQuery(CompiledQuery.raw(text, params)),
-    }
-    await work({ transaction, run: (text) => sql.raw(text).execute(trx) })
-  })
+  await database.transaction().execute((trx) =>
+    work({
+      transaction: (...statement) => sql(...statement).execute(trx),
+      run: (text) => sql.raw(text).execute(trx),
+    }),
+  )
 }
 
 describePostgres('posting in the transactions of other libraries', [], (postgres) => {
@@ -74,7 +69,9 @@ describePostgres('posting in the transactions of other libraries', [], (postgres
       let id = ''
       await transact(pool, async ({ transaction, run }) => {
         await run("INSERT INTO orders VALUES (42, 'paid')")
-        const receipt = await channel.in(transaction).postMessageToAll('Done', { id: 42, text: "O'é 😀 $1 ?", list: [1, null] })
+        const receipt = await channel
+          .in(transaction)
+          .postMessageToAll('Done', { id: 42, text: "O'é 😀 $1 ?", list: [1, null] })
         id = receipt.id
       })
       await channel.postMessageToAll('End')

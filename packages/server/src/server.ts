@@ -151,9 +151,7 @@ export async function createServerChannel<const Contract extends MessageContract
       return draft
     },
     readPost: (post, postedAt) => toDraft(post, limits, postedAt, createMessageId),
-    limits,
     onUnobserved: (error, sender) => failures.unobserved(error, sender),
-    onRefused: ({ id, sender }, err) => logger.warn({ id, sender, err }, REFUSED),
     onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
     onWarning: (reason) => logger.warn(reason),
   })
@@ -192,7 +190,6 @@ export async function createServerChannel<const Contract extends MessageContract
   })
 }
 
-const REFUSED = 'A message that a transaction posted will never be taken by this server, and was put aside'
 const RESERVED_SENDER =
   "A message was posted under a sender that Creatio's clients handle by themselves: pages that listen for it may not get it"
 

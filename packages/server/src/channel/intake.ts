@@ -150,8 +150,7 @@ function requireTtl(ttlMs: unknown): number {
   throw new ChannelError('ttl_invalid', `'ttlMs' needs to be a number of milliseconds above 0, at most ${TTL_MS_MAX}.`)
 }
 
-/** @throws ChannelError `message_invalid` */
-export function requireInterval(intervalMs: unknown, key: string | undefined): void {
+function requireInterval(intervalMs: unknown, key: string | undefined): void {
   if (key === undefined)
     throw new ChannelError('message_invalid', "'intervalMs' needs a 'key': what is replaced by what.")
   if (typeof intervalMs === 'number' && intervalMs > 0 && intervalMs <= INTERVAL_MS_MAX) return

@@ -6,11 +6,7 @@ interface RelayParts {
   readonly source: OutboxSource
   /** Puts drafts into the log, all or none; of those that are there already it adds none. */
   readonly append: (drafts: readonly Draft[]) => Promise<unknown>
-  /** @throws ChannelError where this server never takes it */
-  readonly check: (draft: Draft) => void
   readonly onError: (error: unknown) => void
-  /** One was put aside. */
-  readonly onRefused: (draft: Draft, error: ChannelError) => void
 }
 
 const RETRY_MS_MIN = 100
@@ -32,8 +28,7 @@ export async function openRelay(parts: RelayParts): Promise<Relay> {
 
 /**
  * Brings what transactions posted from an outbox into the log, in order. Each message's id is its idempotency key: what
- * was appended and not acknowledged, as where this process is killed in between, is appended again and counts once. One
- * that will never be taken is put aside, and those behind it go on.
+ * was appended and not acknowledged, as where this process is killed in between, is appended again and counts once.
  */
 export class Relay {
   readonly #parts: RelayParts
@@ -41,6 +36,8 @@ export class Relay {
   #running: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs = RETRY_MS_MIN
+  /** Why the last try to take something failed. */
+  #trouble: string | undefined
   #isClosed = false
 
   constructor(parts: RelayParts) {
@@ -49,7 +46,7 @@ export class Relay {
 
   /** Why what transactions post waits now; undefined while it does not. Of the log's own trouble it says nothing. */
   get trouble(): string | undefined {
-    return this.#parts.source.trouble
+    return this.#parts.source.trouble ?? this.#trouble
   }
 
   async open(): Promise<void> {
@@ -78,7 +75,7 @@ export class Relay {
     try {
       while (this.#hasMore && !this.#isClosed) {
         this.#hasMore = false
-        const batch = await this.#parts.source.take()
+        const batch = await this.#take()
         if (!batch) continue
         const refused = new Map<Draft, string>()
         await this.#append(batch.drafts, refused)
@@ -90,6 +87,17 @@ export class Relay {
       this.#parts.onError(error)
       this.#hasMore = false
       this.#later()
+    }
+  }
+
+  async #take(): Promise<OutboxBatch | undefined> {
+    try {
+      const batch = await this.#parts.source.take()
+      this.#trouble = undefined
+      return batch
+    } catch (error) {
+      this.#trouble = `The outbox can't be read: ${error instanceof Error ? error.message : String(error)}`
+      throw error
     }
   }
 
@@ -111,41 +119,6 @@ export class Relay {
     }
   }
 
-  /** @returns those that this server takes; the others are put aside */
-  async #check(batch: OutboxBatch): Promise<readonly Draft[]> {
-    const sound: Draft[] = []
-    for (const draft of batch.drafts) {
-      try {
-        this.#parts.check(draft)
-        sound.push(draft)
-      } catch (error) {
-        await this.#putAside(batch, draft, error)
-      }
-    }
-    return sound
-  }
-
-  /** Where the store refuses for good, halves them until it is found which one that is. */
-  async #append(batch: OutboxBatch, drafts: readonly Draft[]): Promise<void> {
-    const [first] = drafts
-    if (!first) return
-    try {
-      await this.#parts.append(drafts.map((draft) => ({ ...draft, isIdempotent: true })))
-    } catch (error) {
-      if (!isForGood(error)) throw error
-      if (drafts.length === 1) return await this.#putAside(batch, first, error)
-      const half = drafts.length >> 1
-      await this.#append(batch, drafts.slice(0, half))
-      await this.#append(batch, drafts.slice(half))
-    }
-  }
-
-  async #putAside(batch: OutboxBatch, draft: Draft, error: unknown): Promise<void> {
-    if (!isForGood(error) || !batch.putAside) throw error
-    await batch.putAside(draft, `${error.code}: ${error.message}`)
-    this.#parts.onRefused(draft, error)
-  }
-
   #later(): void {
     if (this.#isClosed) return
     this.#retry = setTimeout(() => {
@@ -154,9 +127,4 @@ export class Relay {
     }, this.#retryMs)
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
   }
-}
-
-/** Whether it is the message's own fault: a store that is away, or full, takes it later. */
-function isForGood(error: unknown): error is ChannelError {
-  return error instanceof ChannelError && !error.retry
 }

@@ -1,11 +1,10 @@
-import type { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
-import type { IntakeLimits, Post } from '../channel/intake.ts'
+import type { Post } from '../channel/intake.ts'
 import { openOutbox } from './open-outbox.ts'
 import type { Outbox, Transaction } from './outbox.ts'
 import type { ReadPost } from './outbox-row.ts'
 import { openRelay, type Relay } from './relay.ts'
-import { checkStoredDraft } from './stored-draft.ts'
+import { queryByTemplate } from './template-transaction.ts'
 import { TransactionChannel } from './transaction-channel.ts'
 
 interface TransactionsParts {
@@ -21,8 +20,6 @@ interface TransactionsParts {
   readonly readPost: ReadPost
   readonly onUnobserved: (error: unknown, sender: unknown) => void
   readonly onError: (error: unknown) => void
-  /** A relay put one aside. */
-  readonly onRefused: (draft: Draft, error: ChannelError) => void
   readonly onWarning: (reason: string) => void
 }
 
@@ -46,9 +43,7 @@ export class Transactions {
     const { append, onError } = this.#parts
     this.#outbox = await openOutbox(this.#parts)
     const source = this.#outbox?.source
-    if (!source) return
-    const check = (draft: Draft): void => checkStoredDraft(draft, limits)
-    this.#relay = await openRelay({ source, append, check, onError, onRefused })
+    if (source) this.#relay = await openRelay({ source, append, onError })
   }
 
   /** @throws TypeError where there is no outbox, or what is given runs no SQL */
@@ -56,9 +51,12 @@ export class Transactions {
     const { toDraft, onUnobserved } = this.#parts
     const outbox = this.#outbox
     if (!outbox) {
-      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.")
+      throw new TypeError(
+        "Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.",
+      )
     }
-    return new TransactionChannel({ writer: outbox.writerIn(transaction ?? {}), toDraft, onUnobserved })
+    const scope = typeof transaction === 'function' ? queryByTemplate(transaction) : transaction
+    return new TransactionChannel({ writer: outbox.writerIn(scope ?? {}), toDraft, onUnobserved })
   }
 
   /** What it has in hand comes into the log; the rest another node's relay takes. */

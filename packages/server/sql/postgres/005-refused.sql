@@ -1,4 +1,4 @@
--- Part 4: what a relay can't ever bring into its log, and who may write entries as they are.
+-- Part 5: what a relay can't ever bring into its log, and who may write entries as they are.
 
 -- Messages that a relay put aside, so that those behind them went on: to be looked at, and deleted, by hand.
 CREATE TABLE serverchannel.refused (

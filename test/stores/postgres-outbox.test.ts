@@ -216,7 +216,7 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
   })
 
   it('lets a role post that may use the schema, and nothing else', async () => {
-    const { receiver } = await open({ store: database })
+    const { channel, receiver } = await open({ store: database })
     const client = await connect()
     await client.query(`DROP ROLE IF EXISTS poster; CREATE ROLE poster`)
     await client.query('SET ROLE poster')
@@ -231,11 +231,23 @@ describePostgres('posting in a transaction of PostgreSQL', [], (postgres) => {
       `SELECT serverchannel.open_log('main', 'store')`,
       'SELECT serverchannel.trim(1, 0, 0, 0)',
       'SELECT serverchannel.acknowledge(1, 100)',
+      `SELECT serverchannel.put_aside(1, 1, '')`,
+      'SELECT * FROM serverchannel.refused',
+      // It would write whatever a server writes, and who sent it too.
+      `SELECT serverchannel.write('main', '{}', NULL, 1, 1)`,
       `SELECT serverchannel.renew_epoch(1, '')`,
     ]) {
       await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' })
     }
-    await client.query('RESET ROLE; REVOKE ALL ON SCHEMA serverchannel FROM poster; DROP ROLE poster')
+    await expect(channel.in(client).postMessageToAll('B')).rejects.toMatchObject({
+      code: 'store_failed',
+      message: expect.stringContaining('EXECUTE ON FUNCTION serverchannel.write'),
+    })
+    await client.query('RESET ROLE; GRANT EXECUTE ON FUNCTION serverchannel.write TO poster; SET ROLE poster')
+    await channel.in(client).postMessageToAll('B')
+    expect((await receiver.take(1))[0]?.Header.Sender).toBe('B')
+    await client.query('RESET ROLE; REVOKE ALL ON FUNCTION serverchannel.write FROM poster')
+    await client.query('REVOKE ALL ON SCHEMA serverchannel FROM poster; DROP ROLE poster')
   })
 
   it('is told from TypeScript what is wrong', async () => {

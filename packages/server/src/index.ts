@@ -63,7 +63,7 @@ export {
   type RedirectClient,
   type ServerChannelOptions,
 } from './options.ts'
-export type { Transaction } from './outbox/outbox.ts'
+export type { QueryTransaction, SynchronousTransaction, TemplateTransaction, Transaction } from './outbox/outbox.ts'
 export type { TransactionChannel, TransactionReceipt } from './outbox/transaction-channel.ts'
 export {
   createServerChannel,

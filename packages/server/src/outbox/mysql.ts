@@ -20,7 +20,9 @@ export class MysqlOutbox implements Outbox {
 
   writerIn(transaction: Transaction): OutboxWriter {
     if (!('query' in transaction) || typeof transaction.query !== 'function') {
-      throw new TypeError("The transaction needs a method 'query(text, params)', as a connection of 'mysql2/promise' has it.")
+      throw new TypeError(
+        "The transaction needs a method 'query(text, params)', as a connection of 'mysql2/promise' has it.",
+      )
     }
     const statements = preparing(transaction)
     return {

@@ -29,9 +29,9 @@ const openers = new Map<string, (opening: Opening) => Promise<Outbox>>([
 /** A store whose log transactions can append to is its own outbox, where none is named. */
 const logs = new Set(['postgres:', 'postgresql:'])
 
-async function openPostgresOutbox({ address, isLog, onWarning }: Opening): Promise<Outbox> {
+async function openPostgresOutbox({ address, isLog, readPost, onWarning }: Opening): Promise<Outbox> {
   const { PostgresOutbox } = await import('./postgres.ts')
-  return new PostgresOutbox(address, isLog, onWarning)
+  return new PostgresOutbox(address, isLog, readPost, onWarning)
 }
 
 async function openSqliteOutbox({ address, store, readPost, onWarning }: Opening): Promise<Outbox> {

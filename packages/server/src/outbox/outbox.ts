@@ -12,16 +12,24 @@ export interface SynchronousTransaction {
 }
 
 /**
+ * A transaction that runs what is written as a template with values in it, as query builders do.
+ *
+ * @example channel.in((...statement) => tx.execute(sql(...statement))) // Drizzle
+ * @example channel.in((...statement) => sql(...statement).execute(trx)) // Kysely
+ */
+export type TemplateTransaction = (text: TemplateStringsArray, ...values: unknown[]) => PromiseLike<unknown>
+
+/**
  * A transaction of the application's own: whatever runs SQL in it, by whichever driver.
  *
  * @example const transaction = await pool.connect() // pg: `query` is there already
  */
-export type Transaction = QueryTransaction | SynchronousTransaction
+export type Transaction = QueryTransaction | SynchronousTransaction | TemplateTransaction
 
 /** How one kind of database takes posts in a transaction. A seam: one for each kind, with one suite for all. */
 export interface Outbox {
   /** @throws TypeError where what is given runs no SQL of this database */
-  writerIn(transaction: Transaction): OutboxWriter
+  writerIn(transaction: QueryTransaction | SynchronousTransaction): OutboxWriter
   /** Where a relay takes what was committed. Undefined: the commit itself appends it to this server's log. */
   readonly source: OutboxSource | undefined
 }
@@ -50,8 +58,8 @@ export interface OutboxBatch {
 
 /** What a relay reads: transactions' posts, in the order of their commits. Of several that have it open one takes at a time. */
 export interface OutboxSource {
-  /** Why nothing can be taken now, in words for whoever runs it; undefined while it can. */
-  readonly trouble: string | undefined
+  /** Why nothing can be taken now, in words for whoever runs it, where it knows before anybody tries. */
+  readonly trouble?: string | undefined
   /** Connects, and calls `onMore` whenever there may be something to take. Rejects where that fails. */
   open(onMore: () => void): Promise<void>
   /** The oldest that are not acknowledged; undefined: there are none, or somebody else takes them. Rejects while it is away. */

@@ -1,10 +1,20 @@
 import type { Client } from 'pg'
+import { ChannelError } from '../channel/channel-error.ts'
+import type { Draft } from '../channel/entry.ts'
 import type { PostgresAddress } from '../stores/postgres-address.ts'
 import { ask } from '../stores/postgres-client.ts'
 import { PostgresLink } from '../stores/postgres-link.ts'
-import { entriesOf, type LogRow, READ } from '../stores/postgres-rows.ts'
+import { type LogRow, READ } from '../stores/postgres-rows.ts'
 import { installSchema } from '../stores/postgres-schema.ts'
 import type { OutboxBatch, OutboxSource } from './outbox.ts'
+import { allRefused, type ReadPost, type ReadRows, refusalText } from './outbox-row.ts'
+import { readPostgresDraft } from './postgres-draft.ts'
+
+interface PostgresSourceParts {
+  readonly address: PostgresAddress
+  readonly readPost: ReadPost
+  readonly onWarning: (reason: string) => void
+}
 
 interface Opened {
   readonly number: number
@@ -19,8 +29,7 @@ const LOOK_MS = 1000
 
 /** What transactions posted in a channel of a database that is no store's log. */
 export class PostgresOutboxSource implements OutboxSource {
-  readonly #address: PostgresAddress
-  readonly #onWarning: (reason: string) => void
+  readonly #parts: PostgresSourceParts
   readonly #link: PostgresLink
   #onMore: () => void = () => {}
   #number = 0
@@ -30,14 +39,13 @@ export class PostgresOutboxSource implements OutboxSource {
   #locked: Client | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(address: PostgresAddress, onWarning: (reason: string) => void) {
-    this.#address = address
-    this.#onWarning = onWarning
+  constructor(parts: PostgresSourceParts) {
+    this.#parts = parts
     this.#link = new PostgresLink({
-      connectionString: address.connectionString,
+      connectionString: parts.address.connectionString,
       purpose: 'relay',
       onUp: (client) => this.#up(client),
-      onDown: (error) => onWarning(awayBecause(error)),
+      onDown: (error) => parts.onWarning(awayBecause(error)),
     })
   }
 
@@ -61,9 +69,10 @@ export class PostgresOutboxSource implements OutboxSource {
       const rows = await ask<LogRow>(client, { name: 'serverchannel-read', text: READ, values })
       const last = rows.at(-1)?.offset ?? null
       if (last === null) return undefined
+      const read = readEntries(rows, this.#parts.readPost)
       return {
-        drafts: entriesOf(rows, this.#after, this.#onWarning).filter(({ id }) => id !== ''),
-        acknowledge: () => this.#acknowledge(client, last),
+        drafts: read.drafts,
+        acknowledge: (byLog: ReadonlyMap<Draft, string>) => this.#acknowledge(client, last, allRefused(read, byLog)),
       }
     } catch (error) {
       this.#link.renew()
@@ -87,12 +96,12 @@ export class PostgresOutboxSource implements OutboxSource {
   async #lookUp(client: Client): Promise<void> {
     const rows = await ask<Opened>(client, {
       text: "SELECT * FROM serverchannel.open_log($1, 'relay')",
-      values: [this.#address.channel],
+      values: [this.#parts.address.channel],
     })
     const [opened] = rows
     if (!opened || opened.is_foreign) {
       throw new TypeError(
-        `The channel '${this.#address.channel}' in this database is a store's log already: open it as 'store', or name another channel for the outbox, as '?channel=outbox'.`,
+        `The channel '${this.#parts.address.channel}' in this database is a store's log already: open it as 'store', or name another channel for the outbox, as '?channel=outbox'.`,
       )
     }
     this.#number = opened.number
@@ -113,10 +122,33 @@ export class PostgresOutboxSource implements OutboxSource {
     return true
   }
 
-  async #acknowledge(client: Client, offset: string): Promise<void> {
-    await ask(client, { text: 'SELECT serverchannel.acknowledge($1, $2)', values: [this.#number, offset] })
-    this.#after = Number(offset)
+  async #acknowledge(client: Client, upto: string, refused: ReadonlyMap<number, string>): Promise<void> {
+    for (const [offset, reason] of refused) {
+      // A text in PostgreSQL can't hold U+0000, which a reason may quote.
+      const values = [this.#number, offset, reason.replaceAll('\u0000', '\uFFFD')]
+      await ask(client, { text: 'SELECT serverchannel.put_aside($1, $2, $3)', values })
+      this.#parts.onWarning(refusalText(offset, 'serverchannel.refused', reason))
+    }
+    await ask(client, { text: 'SELECT serverchannel.acknowledge($1, $2)', values: [this.#number, upto] })
+    this.#after = Number(upto)
   }
+}
+
+function readEntries(rows: readonly LogRow[], readPost: ReadPost): ReadRows {
+  const drafts: Draft[] = []
+  const numberOf = new Map<Draft, number>()
+  const refused = new Map<number, string>()
+  for (const { offset, entry } of rows) {
+    try {
+      const draft = readPostgresDraft(entry ?? '', readPost)
+      drafts.push(draft)
+      numberOf.set(draft, Number(offset))
+    } catch (error) {
+      if (!(error instanceof ChannelError)) throw error
+      refused.set(Number(offset), error.message)
+    }
+  }
+  return { drafts, numberOf, refused }
 }
 
 function awayBecause(error: unknown): string {

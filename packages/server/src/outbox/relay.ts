@@ -1,6 +1,6 @@
 import { ChannelError } from '../channel/channel-error.ts'
 import type { Draft } from '../channel/entry.ts'
-import type { OutboxSource } from './outbox.ts'
+import type { OutboxBatch, OutboxSource } from './outbox.ts'
 
 interface RelayParts {
   readonly source: OutboxSource
@@ -36,6 +36,8 @@ export class Relay {
   #running: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs = RETRY_MS_MIN
+  /** Why the last try to take something failed. */
+  #trouble: string | undefined
   #isClosed = false
 
   constructor(parts: RelayParts) {
@@ -44,7 +46,7 @@ export class Relay {
 
   /** Why what transactions post waits now; undefined while it does not. Of the log's own trouble it says nothing. */
   get trouble(): string | undefined {
-    return this.#parts.source.trouble
+    return this.#parts.source.trouble ?? this.#trouble
   }
 
   async open(): Promise<void> {
@@ -73,7 +75,7 @@ export class Relay {
     try {
       while (this.#hasMore && !this.#isClosed) {
         this.#hasMore = false
-        const batch = await this.#parts.source.take()
+        const batch = await this.#take()
         if (!batch) continue
         const refused = new Map<Draft, string>()
         await this.#append(batch.drafts, refused)
@@ -85,6 +87,17 @@ export class Relay {
       this.#parts.onError(error)
       this.#hasMore = false
       this.#later()
+    }
+  }
+
+  async #take(): Promise<OutboxBatch | undefined> {
+    try {
+      const batch = await this.#parts.source.take()
+      this.#trouble = undefined
+      return batch
+    } catch (error) {
+      this.#trouble = `The outbox can't be read: ${error instanceof Error ? error.message : String(error)}`
+      throw error
     }
   }
 

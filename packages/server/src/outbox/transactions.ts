@@ -4,6 +4,7 @@ import { openOutbox } from './open-outbox.ts'
 import type { Outbox, Transaction } from './outbox.ts'
 import type { ReadPost } from './outbox-row.ts'
 import { openRelay, type Relay } from './relay.ts'
+import { queryByTemplate } from './template-transaction.ts'
 import { TransactionChannel } from './transaction-channel.ts'
 
 interface TransactionsParts {
@@ -50,9 +51,12 @@ export class Transactions {
     const { toDraft, onUnobserved } = this.#parts
     const outbox = this.#outbox
     if (!outbox) {
-      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.")
+      throw new TypeError(
+        "Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.",
+      )
     }
-    return new TransactionChannel({ writer: outbox.writerIn(transaction ?? {}), toDraft, onUnobserved })
+    const scope = typeof transaction === 'function' ? queryByTemplate(transaction) : transaction
+    return new TransactionChannel({ writer: outbox.writerIn(scope ?? {}), toDraft, onUnobserved })
   }
 
   /** What it has in hand comes into the log; the rest another node's relay takes. */

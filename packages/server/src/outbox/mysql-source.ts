@@ -1,0 +1,166 @@
+import type { Connection } from 'mysql2/promise'
+import type { Draft } from '../channel/entry.ts'
+import { Looks } from './looks.ts'
+import { ask, change, openMysql } from './mysql-client.ts'
+import { installMysql } from './mysql-schema.ts'
+import type { OutboxBatch, OutboxSource } from './outbox.ts'
+import { allRefused, type OutboxRow, type ReadPost, type ReadRows, ROW_COLUMNS, readRows, refusalText } from './outbox-row.ts'
+
+/** Below 1000, where MariaDB would make a table of a list of numbers. */
+const TAKE_COUNT = 500
+const TAKE_BYTES = 4_194_304
+/** Nobody tells of a commit: it looks soon after there was something, and ever more seldom then. */
+const LOOK_MS_MIN = 5
+const LOOK_MS_MAX = 1000
+
+const LOCK = "SELECT GET_LOCK(CONCAT('serverchannel.relay.', MD5(DATABASE())), 0) AS is_mine"
+const SIZES = 'SELECT number, LENGTH(body) AS bytes FROM serverchannel_outbox ORDER BY number LIMIT ?'
+const ROWS = `SELECT number, ${ROW_COLUMNS} FROM serverchannel_outbox WHERE number BETWEEN ? AND ? ORDER BY number`
+/** A commit is visible before it is on the disk. When this one is, all that was read before is. */
+const SETTLE = 'UPDATE serverchannel_relay SET takes = takes + 1 WHERE one = 1'
+const PUT_ASIDE = `REPLACE INTO serverchannel_refused (number, reason, ${ROW_COLUMNS})
+  SELECT number, ?, ${ROW_COLUMNS} FROM serverchannel_outbox WHERE number = ?`
+/** By the index, whatever the optimizer thinks of it: a look at other rows would wait for those who post now. */
+const FORGET = 'DELETE taken FROM serverchannel_outbox AS taken FORCE INDEX (PRIMARY) WHERE taken.number IN (?)'
+
+/** What transactions posted in a database of MySQL or MariaDB. */
+export class MysqlOutboxSource implements OutboxSource {
+  readonly #address: string
+  readonly #readPost: ReadPost
+  readonly #onWarning: (reason: string) => void
+  #looks: Looks | undefined
+  #connection: Connection | undefined
+  /** Ends with the connection, as the lock does. */
+  #locked: Connection | undefined
+  #isAway = false
+
+  constructor(address: string, readPost: ReadPost, onWarning: (reason: string) => void) {
+    this.#address = address
+    this.#readPost = readPost
+    this.#onWarning = onWarning
+  }
+
+  async open(onMore: () => void): Promise<void> {
+    await this.#connect()
+    this.#looks = new Looks(LOOK_MS_MAX, onMore)
+    this.#looks.soon(LOOK_MS_MIN)
+  }
+
+  /** A transaction of this process has posted, and will be committed soon. */
+  expect(): void {
+    this.#looks?.soon(LOOK_MS_MIN)
+  }
+
+  async take(): Promise<OutboxBatch | undefined> {
+    const connection = await this.#connected()
+    if (!connection) return undefined
+    try {
+      return await this.#takeFrom(connection)
+    } catch (error) {
+      this.#drop(connection)
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#looks?.close()
+    const connection = this.#connection
+    this.#connection = undefined
+    // Ends at once for all that is asked of it; what was not acknowledged is taken again.
+    connection?.destroy()
+  }
+
+  async #takeFrom(connection: Connection): Promise<OutboxBatch | undefined> {
+    const sizes = await ask<{ number: number; bytes: number }>(connection, SIZES, [TAKE_COUNT])
+    const [first] = sizes
+    if (!first || !(await this.#lock(connection))) return undefined
+    const rows = await ask<OutboxRow>(connection, ROWS, [first.number, lastWithin(sizes)])
+    // Somebody else had the lock, and took them meanwhile.
+    if (rows.length === 0) return undefined
+    await change(connection, SETTLE)
+    this.#looks?.soon(LOOK_MS_MIN)
+    const read = readRows(rows, this.#readPost)
+    return {
+      drafts: read.drafts,
+      acknowledge: (refused) => this.#acknowledge(rows, read, refused),
+    }
+  }
+
+  /** @returns whether this is the relay that takes */
+  async #lock(connection: Connection): Promise<boolean> {
+    if (this.#locked === connection) return true
+    const [row] = await ask<{ is_mine: number | null }>(connection, LOCK)
+    if (row?.is_mine !== 1) return false
+    this.#locked = connection
+    return true
+  }
+
+  /** On whichever connection: what is in the log may be forgotten by anybody. */
+  async #acknowledge(
+    rows: readonly OutboxRow[],
+    read: ReadRows,
+    refusedByLog: ReadonlyMap<Draft, string>,
+  ): Promise<void> {
+    const connection = await this.#connected()
+    if (!connection) throw new Error('The outbox in MySQL can not be reached.')
+    const refused = allRefused(read, refusedByLog)
+    try {
+      await change(connection, 'START TRANSACTION')
+      for (const [number, reason] of refused) await change(connection, PUT_ASIDE, [reason, number])
+      await change(connection, FORGET, [rows.map(({ number }) => number)])
+      await change(connection, 'COMMIT')
+    } catch (error) {
+      this.#drop(connection)
+      throw error
+    }
+    for (const [number, reason] of refused) this.#onWarning(refusalText(number, 'serverchannel_refused', reason))
+  }
+
+  /** A connection, or undefined where none can be had now. */
+  async #connected(): Promise<Connection | undefined> {
+    if (this.#connection) return this.#connection
+    try {
+      return await this.#connect()
+    } catch (error) {
+      // Once for each time that it is away: the next look finds out whether it still is.
+      if (!this.#isAway) this.#onWarning(`The outbox in MySQL can't be reached: ${describe(error)}`)
+      this.#isAway = true
+      return undefined
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await openMysql(this.#address, 'relay')
+    try {
+      await installMysql(connection)
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+    connection.on('error', () => this.#drop(connection))
+    this.#connection = connection
+    this.#isAway = false
+    return connection
+  }
+
+  #drop(connection: Connection): void {
+    connection.destroy()
+    if (this.#connection === connection) this.#connection = undefined
+  }
+}
+
+/** Number of the last of the rows that fit, the first one in any case. */
+function lastWithin(sizes: readonly { readonly number: number; readonly bytes: number }[]): number {
+  let last = 0
+  let bytes = 0
+  for (const [index, size] of sizes.entries()) {
+    bytes += size.bytes
+    if (index > 0 && bytes > TAKE_BYTES) break
+    last = size.number
+  }
+  return last
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

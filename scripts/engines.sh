@@ -8,9 +8,9 @@ engines=(
   "nginx nginx"
   "strace strace"
   "pg_ctlcluster postgresql"
-  "mariadb-install-db mariadb-server"
   "redis-server redis-server redis-tools"
   "nats-server nats-server"
+  "mariadbd mariadb-server"
   "mcs mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil"
 )
 missing=()

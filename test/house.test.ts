@@ -91,7 +91,7 @@ describe('imports', () => {
         /^@nats-io\/(?:jetstream|transport-node)$/,
       ],
     ],
-    ['outbox', [inServer('outbox|stores|channel'), PROTOCOL, NODE, /^pg$/]],
+    ['outbox', [inServer('outbox|stores|channel'), PROTOCOL, NODE, /^pg$/, /^mysql2\/promise$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
     ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],

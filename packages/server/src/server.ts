@@ -146,6 +146,7 @@ export async function createServerChannel<const Contract extends MessageContract
       checkContract?.(draft)
       return draft
     },
+    readPost: (post, postedAt) => toDraft(post, limits, postedAt, createMessageId),
     onUnobserved: (error, sender) => failures.unobserved(error, sender),
     onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
     onWarning: (reason) => logger.warn(reason),
@@ -276,7 +277,7 @@ export class ServerChannel<Contract = NoContract> {
    * Posts in a transaction of a database: what is posted so is delivered exactly if the transaction commits, in the order
    * of the commits.
    *
-   * @param transaction whatever runs SQL in it, as a client of pg
+   * @param transaction whatever runs SQL in it: a client of pg, a connection of mysql2, a database of better-sqlite3
    * @throws TypeError where there is neither an `outbox` nor a store that transactions can post to
    * @example
    * await client.query('BEGIN')

@@ -82,8 +82,24 @@ export function toDraft(
   }
 }
 
+/** A body that is JSON text already, and stays the very text that it is: its numbers keep their digits. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** The body as JSON text: from here on nobody can change it, and nothing later can fail on it. */
 function encodeBody(body: unknown, { postedBodyBytesMax, depthMax }: IntakeLimits): string {
+  const text = body instanceof JsonText ? requireJson(body.text) : stringify(body, depthMax)
+  requireSize(text, postedBodyBytesMax)
+  if (isJsonTooDeep(text, depthMax)) throw tooDeep(depthMax)
+  return text
+}
+
+function stringify(body: unknown, depthMax: number): string {
   let text: string | undefined
   try {
     text = JSON.stringify(body === undefined ? null : body)
@@ -92,16 +108,26 @@ function encodeBody(body: unknown, { postedBodyBytesMax, depthMax }: IntakeLimit
     if (cause instanceof RangeError && cause.message.includes('call stack')) throw tooDeep(depthMax, cause)
     throw new ChannelError('body_not_json', `The body can't be written as JSON: ${describe(cause)}`, { cause })
   }
-  if (text === undefined)
-    throw new ChannelError('body_not_json', `The body is a ${typeof body}, which JSON can't hold.`)
-  if (text.length * 3 > postedBodyBytesMax && Buffer.byteLength(text) > postedBodyBytesMax) {
-    throw new ChannelError(
-      'body_too_large',
-      `The body has ${Buffer.byteLength(text)} bytes as JSON, more than the ${postedBodyBytesMax} that 'postedBodyBytesMax' allows. Post a reference and let pages fetch the rest.`,
-    )
+  if (text !== undefined) return text
+  throw new ChannelError('body_not_json', `The body is a ${typeof body}, which JSON can't hold.`)
+}
+
+function requireJson(text: string): string {
+  try {
+    JSON.parse(text)
+  } catch (cause) {
+    throw new ChannelError('body_not_json', `The body is no JSON: ${describe(cause)}`, { cause })
   }
-  if (isJsonTooDeep(text, depthMax)) throw tooDeep(depthMax)
-  return text
+  // Line ends would be ends of fields on some transports. In JSON's strings they are never bare.
+  return text.replaceAll(/[\n\r]/g, ' ')
+}
+
+function requireSize(text: string, postedBodyBytesMax: number): void {
+  if (text.length * 3 <= postedBodyBytesMax || Buffer.byteLength(text) <= postedBodyBytesMax) return
+  throw new ChannelError(
+    'body_too_large',
+    `The body has ${Buffer.byteLength(text)} bytes as JSON, more than the ${postedBodyBytesMax} that 'postedBodyBytesMax' allows. Post a reference and let pages fetch the rest.`,
+  )
 }
 
 function tooDeep(depthMax: number, cause?: unknown): ChannelError {

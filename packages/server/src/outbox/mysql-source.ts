@@ -4,17 +4,31 @@ import { Looks } from './looks.ts'
 import { ask, change, openMysql } from './mysql-client.ts'
 import { installMysql } from './mysql-schema.ts'
 import type { OutboxBatch, OutboxSource } from './outbox.ts'
-import { allRefused, type OutboxRow, type ReadPost, type ReadRows, ROW_COLUMNS, readRows, refusalText } from './outbox-row.ts'
+import {
+  allRefused,
+  lastWithin,
+  type OutboxRow,
+  type ReadPost,
+  type ReadRows,
+  ROW_COLUMNS,
+  readRows,
+  refusalText,
+} from './outbox-row.ts'
 
 /** Below 1000, where MariaDB would make a table of a list of numbers. */
 const TAKE_COUNT = 500
-const TAKE_BYTES = 4_194_304
-/** Nobody tells of a commit: it looks soon after there was something, and ever more seldom then. */
-const LOOK_MS_MIN = 5
+/** After a transaction of this process posted, after anything else that came, and at most: nobody tells of a commit. */
+const LOOK_MS_OWN = 5
+const LOOK_MS_MIN = 50
 const LOOK_MS_MAX = 1000
+/**
+ * What was forgotten stays in the index for a while, and would be gone through at each look. So most looks begin behind it.
+ * What comes with a lower number all the same, as from another member of a cluster, a look from the start finds.
+ */
+const FROM_START_MS = 5000
 
 const LOCK = "SELECT GET_LOCK(CONCAT('serverchannel.relay.', MD5(DATABASE())), 0) AS is_mine"
-const SIZES = 'SELECT number, LENGTH(body) AS bytes FROM serverchannel_outbox ORDER BY number LIMIT ?'
+const SIZES = 'SELECT number, LENGTH(body) AS bytes FROM serverchannel_outbox WHERE number > ? ORDER BY number LIMIT ?'
 const ROWS = `SELECT number, ${ROW_COLUMNS} FROM serverchannel_outbox WHERE number BETWEEN ? AND ? ORDER BY number`
 /** A commit is visible before it is on the disk. When this one is, all that was read before is. */
 const SETTLE = 'UPDATE serverchannel_relay SET takes = takes + 1 WHERE one = 1'
@@ -33,6 +47,9 @@ export class MysqlOutboxSource implements OutboxSource {
   /** Ends with the connection, as the lock does. */
   #locked: Connection | undefined
   #isAway = false
+  /** What was acknowledged up to here. */
+  #after = 0
+  #fromStartAt = 0
 
   constructor(address: string, readPost: ReadPost, onWarning: (reason: string) => void) {
     this.#address = address
@@ -47,8 +64,8 @@ export class MysqlOutboxSource implements OutboxSource {
   }
 
   /** A transaction of this process has posted, and will be committed soon. */
-  expect(): void {
-    this.#looks?.soon(LOOK_MS_MIN)
+  soon(): void {
+    this.#looks?.soon(LOOK_MS_OWN)
   }
 
   async take(): Promise<OutboxBatch | undefined> {
@@ -71,7 +88,12 @@ export class MysqlOutboxSource implements OutboxSource {
   }
 
   async #takeFrom(connection: Connection): Promise<OutboxBatch | undefined> {
-    const sizes = await ask<{ number: number; bytes: number }>(connection, SIZES, [TAKE_COUNT])
+    const now = performance.now()
+    if (now >= this.#fromStartAt) {
+      this.#after = 0
+      this.#fromStartAt = now + FROM_START_MS
+    }
+    const sizes = await ask<{ number: number; bytes: number }>(connection, SIZES, [this.#after, TAKE_COUNT])
     const [first] = sizes
     if (!first || !(await this.#lock(connection))) return undefined
     const rows = await ask<OutboxRow>(connection, ROWS, [first.number, lastWithin(sizes)])
@@ -79,7 +101,7 @@ export class MysqlOutboxSource implements OutboxSource {
     if (rows.length === 0) return undefined
     await change(connection, SETTLE)
     this.#looks?.soon(LOOK_MS_MIN)
-    const read = readRows(rows, this.#readPost)
+    const read = readRows(rows.map(toRow), this.#readPost)
     return {
       drafts: read.drafts,
       acknowledge: (refused) => this.#acknowledge(rows, read, refused),
@@ -92,6 +114,8 @@ export class MysqlOutboxSource implements OutboxSource {
     const [row] = await ask<{ is_mine: number | null }>(connection, LOCK)
     if (row?.is_mine !== 1) return false
     this.#locked = connection
+    // Whoever had it before may have come less far than was seen here.
+    this.#fromStartAt = 0
     return true
   }
 
@@ -107,12 +131,13 @@ export class MysqlOutboxSource implements OutboxSource {
     try {
       await change(connection, 'START TRANSACTION')
       for (const [number, reason] of refused) await change(connection, PUT_ASIDE, [reason, number])
-      await change(connection, FORGET, [rows.map(({ number }) => number)])
+      await change(connection, FORGET, [rows.map(({ number }) => Number(number))])
       await change(connection, 'COMMIT')
     } catch (error) {
       this.#drop(connection)
       throw error
     }
+    this.#after = Number(rows.at(-1)?.number ?? this.#after)
     for (const [number, reason] of refused) this.#onWarning(refusalText(number, 'serverchannel_refused', reason))
   }
 
@@ -149,16 +174,16 @@ export class MysqlOutboxSource implements OutboxSource {
   }
 }
 
-/** Number of the last of the rows that fit, the first one in any case. */
-function lastWithin(sizes: readonly { readonly number: number; readonly bytes: number }[]): number {
-  let last = 0
-  let bytes = 0
-  for (const [index, size] of sizes.entries()) {
-    bytes += size.bytes
-    if (index > 0 && bytes > TAKE_BYTES) break
-    last = size.number
+/** Whatever the address says of how numbers are given. */
+function toRow(row: OutboxRow): OutboxRow {
+  const numberOf = (value: number | null): number | null => (value === null ? null : Number(value))
+  return {
+    ...row,
+    number: Number(row.number),
+    ttl_ms: numberOf(row.ttl_ms),
+    min_interval_ms: numberOf(row.min_interval_ms),
+    posted_at: Number(row.posted_at),
   }
-  return last
 }
 
 function describe(error: unknown): string {

@@ -3,8 +3,9 @@ import type { Draft } from '../channel/entry.ts'
 import { draftToText } from '../stores/draft-text.ts'
 import { parsePostgresAddress } from '../stores/postgres-address.ts'
 import { sqlState } from '../stores/postgres-client.ts'
-import type { Outbox, OutboxSource, Transaction } from './outbox.ts'
+import type { Outbox, OutboxSource, OutboxWriter, QueryTransaction, Transaction } from './outbox.ts'
 import { PostgresOutboxSource } from './postgres-source.ts'
+import { findInCauses, runQuery } from './run-query.ts'
 
 const WRITE = 'SELECT serverchannel.write($1, $2, $3, $4, $5)'
 
@@ -20,18 +21,23 @@ export class PostgresOutbox implements Outbox {
     this.source = isLog ? undefined : new PostgresOutboxSource(parsed, onWarning)
   }
 
-  async write(transaction: Transaction, drafts: readonly Draft[]): Promise<void> {
-    for (const draft of drafts) {
-      const id = draft.isIdempotent ? JSON.stringify(draft.id) : null
-      const values = [this.#channel, draftToText(draft), id, draft.bytes, Math.floor(draft.postedAt)]
-      try {
-        await transaction.query(WRITE, values)
-      } catch (cause) {
-        // The schema is not there, or the function.
-        if (!['3F000', '42883'].includes(sqlState(cause) ?? '')) throw cause
-        const message = 'The database has no functions to post with. Make them: npx serverchannel outbox install URL'
-        throw new ChannelError('store_failed', message, { cause })
-      }
+  writerIn(transaction: Transaction): OutboxWriter {
+    if (!('query' in transaction) || typeof transaction.query !== 'function') {
+      throw new TypeError("The transaction needs a method 'query(text, params)', as a client of pg has it.")
+    }
+    return { isSynchronous: false, write: (draft) => this.#write(transaction, draft) }
+  }
+
+  async #write(transaction: QueryTransaction, draft: Draft): Promise<void> {
+    const id = draft.isIdempotent ? JSON.stringify(draft.id) : null
+    const values = [this.#channel, draftToText(draft), id, draft.bytes, Math.floor(draft.postedAt)]
+    try {
+      await runQuery(transaction, WRITE, values)
+    } catch (cause) {
+      // The schema is not there, or the function.
+      if (!['3F000', '42883'].includes(findInCauses(cause, sqlState) ?? '')) throw cause
+      const message = 'The database has no functions to post with. Make them: npx serverchannel outbox install URL'
+      throw new ChannelError('store_failed', message, { cause })
     }
   }
 }

@@ -70,10 +70,9 @@ export class Relay {
         this.#hasMore = false
         const batch = await this.#parts.source.take()
         if (!batch) continue
-        if (batch.drafts.length > 0) {
-          await this.#parts.append(batch.drafts.map((draft) => ({ ...draft, isIdempotent: true })))
-        }
-        await batch.acknowledge()
+        const refused = new Map<Draft, string>()
+        await this.#append(batch.drafts, refused)
+        await batch.acknowledge(refused)
         this.#hasMore = true
         this.#retryMs = RETRY_MS_MIN
       }
@@ -81,6 +80,24 @@ export class Relay {
       this.#parts.onError(error)
       this.#hasMore = false
       this.#later()
+    }
+  }
+
+  /** What the log refuses for good must not hold up what is behind: it is found by halves, and the rest is appended. */
+  async #append(drafts: readonly Draft[], refused: Map<Draft, string>): Promise<void> {
+    const [first] = drafts
+    if (!first) return
+    try {
+      await this.#parts.append(drafts.map((draft) => ({ ...draft, isIdempotent: true })))
+    } catch (error) {
+      if (!(error instanceof ChannelError) || error.retry) throw error
+      if (drafts.length === 1) {
+        refused.set(first, error.message)
+        return
+      }
+      const half = Math.ceil(drafts.length / 2)
+      await this.#append(drafts.slice(0, half), refused)
+      await this.#append(drafts.slice(half), refused)
     }
   }
 

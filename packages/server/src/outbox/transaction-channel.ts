@@ -3,7 +3,7 @@ import { type PostOf, type PostOptions, toAll, toUsers } from '../channel/addres
 import type { Draft } from '../channel/entry.ts'
 import type { Post } from '../channel/intake.ts'
 import { Posting } from '../channel/posting.ts'
-import type { Outbox, Transaction } from './outbox.ts'
+import type { OutboxWriter } from './outbox.ts'
 
 /** What a poster gets in a transaction: there is no position before the commit. */
 export interface TransactionReceipt {
@@ -12,8 +12,7 @@ export interface TransactionReceipt {
 }
 
 interface TransactionChannelParts {
-  readonly outbox: Outbox
-  readonly transaction: Transaction
+  readonly writer: OutboxWriter
   /** Checks a post. @throws ChannelError */
   readonly toDraft: (post: Post) => Draft
   readonly onUnobserved: (error: unknown, sender: unknown) => void
@@ -30,14 +29,17 @@ export class TransactionChannel<Contract = NoContract> {
 
   /**
    * Posts a message when the transaction commits. To be awaited like every statement of it: what it rejects with is the
-   * driver's own error, or a ChannelError that says what is wrong with the message.
+   * driver's own error, or a ChannelError that says what is wrong with the message. Where the driver answers at once, as
+   * those of SQLite do, the message is written when this returns, and what is wrong is thrown.
    *
    * @example await channel.in(client).post({ to: { groups: ['sales'] }, sender: 'OrderChanged', body: { id: 42 } })
    */
   post<Sender extends string>(post: PostOf<Contract, Sender>): Posting<TransactionReceipt> {
     const sender = (post as Post | null | undefined)?.sender
     // A step later, so that whoever awaits it has begun to when it fails at once.
-    const outcome = this.#write(post).then((receipt) => receipt)
+    const outcome = this.#parts.writer.isSynchronous
+      ? Promise.resolve(this.#writeNow(post))
+      : this.#write(post).then((receipt) => receipt)
     return new Posting(outcome, (error) => this.#parts.onUnobserved(error, sender))
   }
 
@@ -62,7 +64,13 @@ export class TransactionChannel<Contract = NoContract> {
 
   async #write(post: Post): Promise<TransactionReceipt> {
     const draft = this.#parts.toDraft(post)
-    await this.#parts.outbox.write(this.#parts.transaction, [draft])
+    await this.#parts.writer.write(draft)
+    return { id: draft.id }
+  }
+
+  #writeNow(post: Post): TransactionReceipt {
+    const draft = this.#parts.toDraft(post)
+    void this.#parts.writer.write(draft)
     return { id: draft.id }
   }
 }

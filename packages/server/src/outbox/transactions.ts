@@ -2,6 +2,7 @@ import type { Draft } from '../channel/entry.ts'
 import type { Post } from '../channel/intake.ts'
 import { openOutbox } from './open-outbox.ts'
 import type { Outbox, Transaction } from './outbox.ts'
+import type { ReadPost } from './outbox-row.ts'
 import { openRelay, type Relay } from './relay.ts'
 import { TransactionChannel } from './transaction-channel.ts'
 
@@ -14,6 +15,8 @@ interface TransactionsParts {
   readonly append: (drafts: readonly Draft[]) => Promise<unknown>
   /** Checks a post, and stamps it. @throws ChannelError */
   readonly toDraft: (post: Post) => Draft
+  /** Checks what somebody else wrote. */
+  readonly readPost: ReadPost
   readonly onUnobserved: (error: unknown, sender: unknown) => void
   readonly onError: (error: unknown) => void
   readonly onWarning: (reason: string) => void
@@ -31,8 +34,8 @@ export class Transactions {
 
   /** To be called when the log is open. @throws TypeError where there is no such outbox; ChannelError `store_failed` */
   async open(): Promise<void> {
-    const { address, store, append, onError, onWarning } = this.#parts
-    this.#outbox = await openOutbox(address, store, onWarning)
+    const { append, onError } = this.#parts
+    this.#outbox = await openOutbox(this.#parts)
     const source = this.#outbox?.source
     if (source) this.#relay = await openRelay({ source, append, onError })
   }
@@ -42,12 +45,9 @@ export class Transactions {
     const { toDraft, onUnobserved } = this.#parts
     const outbox = this.#outbox
     if (!outbox) {
-      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…', or such a store.")
+      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.")
     }
-    if (typeof (transaction as Transaction | null)?.query !== 'function') {
-      throw new TypeError("The transaction needs a method 'query(text, params)', as a client of pg has it.")
-    }
-    return new TransactionChannel({ outbox, transaction, toDraft, onUnobserved })
+    return new TransactionChannel({ writer: outbox.writerIn(transaction ?? {}), toDraft, onUnobserved })
   }
 
   /** What it has in hand comes into the log; the rest another node's relay takes. */

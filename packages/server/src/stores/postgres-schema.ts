@@ -1,23 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import type { Client } from 'pg'
 import { ask, sqlState } from './postgres-client.ts'
-
-const folder = new URL('../../sql/postgres/', import.meta.url)
-
-/** One file of the package, as it is run. */
-interface SchemaFile {
-  readonly number: number
-  readonly name: string
-  readonly text: string
-}
-
-/** What the schema `serverchannel` is made by, in order. */
-export function schemaFiles(): readonly SchemaFile[] {
-  return readdirSync(folder)
-    .filter((name) => /^\d{3}-[a-z-]+\.sql$/.test(name))
-    .sort()
-    .map((name) => ({ number: Number(name.slice(0, 3)), name, text: readFileSync(new URL(name, folder), 'utf8') }))
-}
+import { schemaFiles } from './schema-files.ts'
 
 const BEGIN = `CREATE SCHEMA IF NOT EXISTS serverchannel;
 CREATE TABLE IF NOT EXISTS serverchannel.versions (
@@ -26,7 +9,7 @@ CREATE TABLE IF NOT EXISTS serverchannel.versions (
 
 /** All files as one script, as `outbox install --print` shows them. */
 export function schemaScript(): string {
-  const parts = schemaFiles().map(({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)}`)
+  const parts = schemaFiles('postgres').map(({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)}`)
   return ['BEGIN;', BEGIN, ...parts, 'COMMIT;'].join('\n\n')
 }
 
@@ -40,14 +23,14 @@ export function schemaScript(): string {
 export async function installSchema(client: Client): Promise<readonly string[]> {
   await requireUtf8(client)
   const present = (await installed(client)) ?? new Set()
-  if (schemaFiles().every(({ number }) => present.has(number))) return []
+  if (schemaFiles('postgres').every(({ number }) => present.has(number))) return []
   const names: string[] = []
   await ask(client, { text: 'BEGIN' })
   try {
     await ask(client, { text: 'SELECT pg_advisory_xact_lock(1396917571, 0)' })
     await ask(client, { text: BEGIN })
     const done = (await installed(client)) ?? new Set()
-    for (const { number, name, text } of schemaFiles()) {
+    for (const { number, name, text } of schemaFiles('postgres')) {
       if (done.has(number)) continue
       await ask(client, { text: text })
       await ask(client, { text: recordOf(number, name) })

@@ -1,0 +1,1 @@
+import '../dist/outbox/sqlite-reader-main.js'

@@ -1,21 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { createConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise'
+import { join } from 'node:path'
+import { type Connection, createConnection } from 'mysql2/promise'
 
 const START_MS_MAX = 30_000
-const PROGRAMS = ['mariadbd', 'mariadb-install-db']
 
-export const hasMariadb: boolean = PROGRAMS.every((program) => pathOf(program) !== undefined)
-
-function pathOf(program: string): string | undefined {
-  // Debian has the server where only root's shell looks.
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
-}
+export const hasMariadb: boolean =
+  spawnSync('mariadbd', ['--version']).status === 0 && spawnSync('mariadb-install-db', ['--help']).error === undefined
 
 /** A MariaDB of a test's own: in a temporary folder, on a free port, which the test may kill and start again. */
 export class MariadbProcess {
@@ -31,16 +25,18 @@ export class MariadbProcess {
     this.#settings = settings
   }
 
-  /** @param settings flags of its own, such as `--innodb-flush-log-at-trx-commit=0` */
+  /** @param settings as its command takes them, such as `--innodb-flush-log-at-trx-commit=0` */
   static async start(settings: readonly string[] = []): Promise<MariadbProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'serverchannel-mariadb-'))
-    const flags = ['--auth-root-authentication-method=normal', '--skip-test-db', '--innodb-log-file-size=8M']
+    const mariadb = new MariadbProcess(folder, await freePort(), settings)
     execFileSync(
-      pathOf('mariadb-install-db') ?? '',
-      ['--no-defaults', `--datadir=${join(folder, 'data')}`, ...account(), ...flags],
+      'mariadb-install-db',
+      [
+        ...['--no-defaults', `--datadir=${join(folder, 'data')}`, '--auth-root-authentication-method=normal'],
+        ...['--skip-test-db', '--innodb-log-file-size=8M', ...asRoot],
+      ],
       { stdio: 'ignore' },
     )
-    const mariadb = new MariadbProcess(folder, await freePort(), settings)
     await mariadb.restart()
     return mariadb
   }
@@ -48,42 +44,33 @@ export class MariadbProcess {
   /** A new database. @returns its address */
   async createDatabase(): Promise<string> {
     const name = `test_${++this.#databases}`
-    await this.query(`CREATE DATABASE ${name} CHARACTER SET latin1`)
+    await this.query(`CREATE DATABASE ${name}`)
     return this.address(name)
   }
 
-  address(database: string, user = 'root'): string {
-    return `mysql://${user}@127.0.0.1:${this.port}/${database}`
+  address(database: string, scheme = 'mysql'): string {
+    return `${scheme}://root@127.0.0.1:${this.port}/${database}`
   }
 
   /** Runs one statement on a connection of its own. */
   async query<Row extends object>(text: string, address: string = this.address('mysql')): Promise<Row[]> {
-    const connection = await createConnection({ uri: address })
+    const connection = await connectTo(address)
     try {
-      const [rows] = await connection.query<(RowDataPacket & Row)[] | ResultSetHeader>(text)
-      return Array.isArray(rows) ? rows : []
+      const [rows] = await connection.query(text)
+      return rows as Row[]
     } finally {
-      connection.destroy()
+      await connection.end()
     }
   }
 
   /** Starts it, where it does not run, and waits until it takes connections. */
   async restart(): Promise<void> {
-    const folder = this.#folder
     const child = spawn(
-      pathOf('mariadbd') ?? '',
+      'mariadbd',
       [
-        '--no-defaults',
-        ...account(),
-        `--datadir=${join(folder, 'data')}`,
-        `--socket=${join(folder, 'socket')}`,
-        `--pid-file=${join(folder, 'pid')}`,
-        '--bind-address=127.0.0.1',
-        `--port=${this.port}`,
-        '--innodb-buffer-pool-size=32M',
-        '--innodb-log-file-size=8M',
-        '--performance-schema=OFF',
-        ...this.#settings,
+        ...['--no-defaults', `--datadir=${join(this.#folder, 'data')}`, `--socket=${join(this.#folder, 'socket')}`],
+        ...['--bind-address=127.0.0.1', `--port=${this.port}`, '--skip-name-resolve', '--max-connections=100'],
+        ...['--innodb-buffer-pool-size=32M', '--performance-schema=OFF', ...asRoot, ...this.#settings],
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     )
@@ -107,7 +94,7 @@ export class MariadbProcess {
   /** Ends it at once: as if the machine's power was cut, but for what the kernel has. */
   async kill(): Promise<void> {
     const child = this.#child
-    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')
     child.kill('SIGKILL')
     await exit
@@ -120,9 +107,13 @@ export class MariadbProcess {
   }
 }
 
-/** Root has to say that it means it. */
-function account(): string[] {
-  return process.getuid?.() === 0 ? ['--user=root'] : []
+/** Without being told it does not run as root. */
+const asRoot: readonly string[] = process.getuid?.() === 0 ? ['--user=root'] : []
+
+export async function connectTo(address: string): Promise<Connection> {
+  const connection = await createConnection({ uri: address, connectTimeout: 5000 })
+  connection.on('error', () => {})
+  return connection
 }
 
 async function freePort(): Promise<number> {

@@ -60,14 +60,18 @@ describeMariadb('eight writers with rollbacks, savepoints and deadlocks', SETTIN
     await writeAndJudge('to a log in memory', 1, [node])
   })
 
-  it.skipIf(!hasPostgres)('deliver it so to a log in PostgreSQL, with two relays', {
-    timeout: MS_MAX + 120_000,
-  }, async () => {
-    const postgres = await PostgresProcess.start(['fsync = off'])
-    onTestFinished(() => postgres.close())
-    const store = await postgres.createDatabase()
-    await writeAndJudge('with two relays', 2, [await open({ store }), await open({ store })])
-  })
+  it.skipIf(!hasPostgres)(
+    'deliver it so to a log in PostgreSQL, with two relays',
+    {
+      timeout: MS_MAX + 120_000,
+    },
+    async () => {
+      const postgres = await PostgresProcess.start(['fsync = off'])
+      onTestFinished(() => postgres.close())
+      const store = await postgres.createDatabase()
+      await writeAndJudge('with two relays', 2, [await open({ store }), await open({ store })])
+    },
+  )
 
   async function writeAndJudge(name: string, seed: number, nodes: Awaited<ReturnType<typeof open>>[]): Promise<void> {
     const [node] = nodes

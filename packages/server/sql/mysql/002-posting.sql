@@ -116,7 +116,8 @@ CREATE TRIGGER serverchannel_outbox_insert BEFORE INSERT ON serverchannel_outbox
 BEGIN
   DECLARE held TINYINT;
   CALL serverchannel_require_name('sender_invalid', 'sender', NEW.sender);
-  SET NEW.id = COALESCE(NEW.id, UUID());
+  -- Not COALESCE: in MariaDB the result of that is a UUID, which no other text is.
+  IF NEW.id IS NULL THEN SET NEW.id = UUID(); END IF;
   CALL serverchannel_require_name('id_invalid', 'id', NEW.id);
   SET NEW.body = COALESCE(NEW.body, 'null');
   CALL serverchannel_require_body(NEW.body);

@@ -127,7 +127,7 @@ export class MysqlOutboxSource implements OutboxSource {
   ): Promise<void> {
     const connection = await this.#connected()
     if (!connection) throw new Error('The outbox in MySQL can not be reached.')
-    const refused = allRefused(read, refusedByLog)
+    const refused = [...allRefused(read, refusedByLog)].sort(([a], [b]) => a - b)
     try {
       await change(connection, 'START TRANSACTION')
       for (const [number, reason] of refused) await change(connection, PUT_ASIDE, [reason, number])

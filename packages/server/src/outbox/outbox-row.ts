@@ -50,7 +50,10 @@ export function rowValues(draft: Draft): (string | number | null)[] {
 /** What such databases would change, or cut off, without a word. */
 function requireText(code: 'sender_invalid' | 'id_invalid' | 'message_invalid', what: string, value: string): void {
   if (!/[\0\p{Surrogate}]/u.test(value)) return
-  throw new ChannelError(code, `'${what}' has a character that this database's texts can't hold: U+0000, or half of one.`)
+  throw new ChannelError(
+    code,
+    `'${what}' has a character that this database's texts can't hold: U+0000, or half of one.`,
+  )
 }
 
 /** Checks a post as the server checks all, posted at a time in milliseconds since 1970. @throws ChannelError */

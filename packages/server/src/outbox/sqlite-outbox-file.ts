@@ -9,7 +9,9 @@ const LEASE_MS = 5000
 const BUSY_MS = 500
 
 /** What there was to take. `busy`: somebody else takes, or writes for long; it is to be tried again soon. */
-export type SqliteTaken = { readonly type: 'taken'; readonly rows: readonly OutboxRow[] } | { readonly type: 'none' | 'busy' }
+export type SqliteTaken =
+  | { readonly type: 'taken'; readonly rows: readonly OutboxRow[] }
+  | { readonly type: 'none' | 'busy' }
 
 /** The application's database, as the one process sees it that takes messages from it. All of it is synchronous. */
 export class SqliteOutboxFile {
@@ -101,9 +103,7 @@ export class SqliteOutboxFile {
   #rows(): readonly OutboxRow[] {
     // Their sizes first: the texts of all that are asked for by number may be far more than is asked for in bytes.
     const sizes = this.#database
-      .prepare(
-        'SELECT number, length(CAST(body AS BLOB)) AS bytes FROM serverchannel_outbox ORDER BY number LIMIT ?',
-      )
+      .prepare('SELECT number, length(CAST(body AS BLOB)) AS bytes FROM serverchannel_outbox ORDER BY number LIMIT ?')
       .all(TAKE_COUNT) as { readonly number: number; readonly bytes: number }[]
     return this.#database
       .prepare(`SELECT number, ${ROW_COLUMNS} FROM serverchannel_outbox WHERE number <= ? ORDER BY number`)

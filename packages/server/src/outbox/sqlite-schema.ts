@@ -1,5 +1,5 @@
-import type { Database } from '../stores/sqlite-database.ts'
 import { schemaFiles } from '../stores/schema-files.ts'
+import type { Database } from '../stores/sqlite-database.ts'
 
 const VERSIONS = `CREATE TABLE IF NOT EXISTS serverchannel_versions (
   number INTEGER PRIMARY KEY, name TEXT NOT NULL, installed_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP

@@ -34,7 +34,9 @@ export class SqliteOutbox implements Outbox {
       return { isSynchronous: true, write }
     }
     if (typeof query !== 'function') {
-      throw new TypeError("The transaction needs a method 'prepare(text)', as better-sqlite3 has it, or 'query(text, params)'.")
+      throw new TypeError(
+        "The transaction needs a method 'prepare(text)', as better-sqlite3 has it, or 'query(text, params)'.",
+      )
     }
     return {
       isSynchronous: false,

@@ -45,7 +45,9 @@ export class Transactions {
     const { toDraft, onUnobserved } = this.#parts
     const outbox = this.#outbox
     if (!outbox) {
-      throw new TypeError("Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.")
+      throw new TypeError(
+        "Posting in a transaction needs the option 'outbox', as 'postgres://…' or 'sqlite:FILE', or a PostgreSQL store.",
+      )
     }
     return new TransactionChannel({ writer: outbox.writerIn(transaction ?? {}), toDraft, onUnobserved })
   }

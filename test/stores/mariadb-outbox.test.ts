@@ -1,12 +1,9 @@
-import { pino } from 'pino'
 import { createServerChannel, type ServerChannel } from 'serverchannel'
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { run } from '../support/cli-process.ts'
 import { describeMariadb } from '../support/mariadb-scene.ts'
 import { connectMysql } from '../support/mysql-session.ts'
 import { type Receiver, receive } from '../support/receiver.ts'
-
-const SILENT = pino({ level: 'silent' })
 
 describeMariadb('the outbox in MariaDB', [], (mariadb) => {
   let database = ''
@@ -21,7 +18,6 @@ describeMariadb('the outbox in MariaDB', [], (mariadb) => {
       development: true,
       store: 'memory:',
       outbox: database,
-      logger: SILENT,
     })
     onTestFinished(() => channel.close())
     const { url } = await channel.listen()

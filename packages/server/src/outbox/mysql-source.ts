@@ -96,12 +96,13 @@ export class MysqlOutboxSource implements OutboxSource {
     const sizes = await ask<{ number: number; bytes: number }>(connection, SIZES, [this.#after, TAKE_COUNT])
     const [first] = sizes
     if (!first || !(await this.#lock(connection))) return undefined
-    const rows = await ask<OutboxRow>(connection, ROWS, [first.number, lastWithin(sizes)])
+    const written = await ask<WrittenRow>(connection, ROWS, [first.number, lastWithin(sizes)])
+    const rows = written.map(toRow)
     // Somebody else had the lock, and took them meanwhile.
     if (rows.length === 0) return undefined
     await change(connection, SETTLE)
     this.#looks?.soon(LOOK_MS_MIN)
-    const read = readRows(rows.map(toRow), this.#readPost)
+    const read = readRows(rows, this.#readPost)
     return {
       drafts: read.drafts,
       acknowledge: (refused) => this.#acknowledge(rows, read, refused),
@@ -131,13 +132,13 @@ export class MysqlOutboxSource implements OutboxSource {
     try {
       await change(connection, 'START TRANSACTION')
       for (const [number, reason] of refused) await change(connection, PUT_ASIDE, [reason, number])
-      await change(connection, FORGET, [rows.map(({ number }) => Number(number))])
+      await change(connection, FORGET, [rows.map(({ number }) => number)])
       await change(connection, 'COMMIT')
     } catch (error) {
       this.#drop(connection)
       throw error
     }
-    this.#after = Number(rows.at(-1)?.number ?? this.#after)
+    this.#after = rows.at(-1)?.number ?? this.#after
     for (const [number, reason] of refused) this.#onWarning(refusalText(number, 'serverchannel_refused', reason))
   }
 
@@ -174,14 +175,20 @@ export class MysqlOutboxSource implements OutboxSource {
   }
 }
 
-/** Whatever the address says of how numbers are given. */
-function toRow(row: OutboxRow): OutboxRow {
-  const numberOf = (value: number | null): number | null => (value === null ? null : Number(value))
+/** A row as mysql2 gives it: whether numbers are numbers is for parameters of the address to say. */
+interface WrittenRow extends Omit<OutboxRow, 'number' | 'ttl_ms' | 'min_interval_ms' | 'posted_at'> {
+  readonly number: number | string
+  readonly ttl_ms: number | string | null
+  readonly min_interval_ms: number | string | null
+  readonly posted_at: number | string
+}
+
+function toRow(row: WrittenRow): OutboxRow {
   return {
     ...row,
     number: Number(row.number),
-    ttl_ms: numberOf(row.ttl_ms),
-    min_interval_ms: numberOf(row.min_interval_ms),
+    ttl_ms: row.ttl_ms === null ? null : Number(row.ttl_ms),
+    min_interval_ms: row.min_interval_ms === null ? null : Number(row.min_interval_ms),
     posted_at: Number(row.posted_at),
   }
 }

@@ -1,136 +1,172 @@
 import { createServerChannel, type ServerChannel } from 'serverchannel'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { run } from '../support/cli-process.ts'
-import { MariadbOutboxScene } from '../support/mariadb-outbox.ts'
 import { describeMariadb } from '../support/mariadb-scene.ts'
-import { describeOutbox, type OutboxSession, take, until } from '../support/outbox-contract.ts'
+import { connectMysql } from '../support/mysql-session.ts'
+import { type Receiver, receive } from '../support/receiver.ts'
 
-describeMariadb('posting in a transaction of MariaDB', [], (mariadb) => {
-  const scene = new MariadbOutboxScene(mariadb)
-  describeOutbox('MariaDB', () => scene)
+describeMariadb('the outbox in MariaDB', [], (mariadb) => {
+  let database = ''
+  beforeEach(async () => {
+    database = await mariadb().createDatabase()
+    // Whatever its texts are in by default.
+    await mariadb().query('ALTER DATABASE CHARACTER SET latin1', database)
+  })
 
-  describe('in MariaDB alone', () => {
-    let address = ''
-    beforeEach(async () => {
-      address = await mariadb().createDatabase()
+  async function open(): Promise<{ channel: ServerChannel; receiver: Receiver }> {
+    const channel = await createServerChannel({
+      development: true,
+      store: 'memory:',
+      outbox: database,
     })
+    onTestFinished(() => channel.close())
+    const { url } = await channel.listen()
+    const receiver = await receive(`${url}/msg`)
+    onTestFinished(() => receiver.close())
+    return { channel, receiver }
+  }
 
-    async function connect(): Promise<OutboxSession> {
-      const session = await scene.connect(address)
-      onTestFinished(() => session.close().catch(() => {}))
-      return session
+  const post = (body: number): string => `INSERT INTO serverchannel_outbox (sender, body) VALUES ('A', '${body}')`
+  const bodiesOf = async (receiver: Receiver, count: number): Promise<unknown[]> =>
+    (await receiver.take(count)).map(({ Body }) => Body)
+
+  it('lets nobody overtake a transaction that has posted', async () => {
+    const { receiver } = await open()
+    const [early, late] = [await connectMysql(database), await connectMysql(database)]
+    await early.run('START TRANSACTION')
+    await early.run(post(1))
+    let hasPosted = false
+    const posted = late.run(post(2)).then(() => {
+      hasPosted = true
+    })
+    for (let look = 0; look < 20; look++) await early.run('SELECT 1')
+    expect(hasPosted).toBe(false)
+    await early.run('SAVEPOINT a')
+    await early.run(post(3))
+    await early.run('ROLLBACK TO SAVEPOINT a')
+    for (let look = 0; look < 20; look++) await early.run('SELECT 1')
+    expect(hasPosted).toBe(false)
+    await early.run('COMMIT')
+    await posted
+    expect(await bodiesOf(receiver, 2)).toEqual([1, 2])
+  })
+
+  it('forgets what is delivered while somebody else has posted and not committed', async () => {
+    const { receiver } = await open()
+    const [first, posting] = [await connectMysql(database), await connectMysql(database)]
+    await first.run('START TRANSACTION')
+    for (let body = 0; body < 50; body++) await first.run(post(body))
+    await first.run('COMMIT')
+    await posting.run('START TRANSACTION')
+    await posting.run(post(50))
+    await bodiesOf(receiver, 50)
+    let left = 50
+    while (left > 0) {
+      const [row] = await mariadb().query<{ n: number }>('SELECT COUNT(*) AS n FROM serverchannel_outbox', database)
+      left = row?.n ?? 0
     }
+    await posting.run('COMMIT')
+    expect(await bodiesOf(receiver, 1)).toEqual([50])
+  })
 
-    async function open(): Promise<ServerChannel> {
-      const outbox = address.replace('mysql:', 'mariadb:')
-      const channel = await createServerChannel({ development: true, outbox })
-      onTestFinished(() => channel.close())
-      return channel
+  it('keeps statements of many rows together and in order, whoever else posts', async () => {
+    const { receiver } = await open()
+    const sessions = await Promise.all(Array.from({ length: 4 }, () => connectMysql(database)))
+    await Promise.all(
+      sessions.map(async ({ run }, session) => {
+        for (let turn = 0; turn < 5; turn++) {
+          await run(`INSERT INTO serverchannel_outbox (sender, body)
+              SELECT 'Many', JSON_ARRAY(${session}, ${turn}, seq) FROM seq_1_to_20 ORDER BY seq`)
+        }
+      }),
+    )
+    const bodies = (await bodiesOf(receiver, 400)) as [number, number, number][]
+    const turns = [0, 0, 0, 0]
+    for (let from = 0; from < 400; from += 20) {
+      const [session = 0] = bodies[from] ?? []
+      const turn = turns[session] ?? 0
+      expect(bodies.slice(from, from + 20)).toEqual(Array.from({ length: 20 }, (_, row) => [session, turn, row + 1]))
+      turns[session] = turn + 1
     }
+  })
 
-    it('has a poster wait for one that posted before it and has not committed', async () => {
-      const channel = await open()
-      const [early, late] = [await connect(), await connect()]
-      await early.run('BEGIN')
-      await late.run('BEGIN')
-      await late.rows('SELECT count(*) FROM serverchannel_outbox')
-      await early.run(scene.post('A', '1'))
-      let hasPosted = false
-      const posting = Promise.resolve(channel.in(late.transaction).postMessageToAll('A', 3)).then(() => {
-        hasPosted = true
-      })
-      // Others wait for nothing.
-      await (await connect()).run('CREATE TABLE mine (n integer); INSERT INTO mine VALUES (1)')
-      await early.run(scene.post('A', '2'))
-      expect(hasPosted).toBe(false)
-      await early.run('COMMIT')
-      await posting
-      expect((await take(channel, 2)).map(({ Body }) => Body)).toEqual([1, 2])
-      await late.run('COMMIT')
-      expect((await take(channel, 3)).map(({ Body }) => Body)).toEqual([1, 2, 3])
-    })
+  it('fails no transaction with a snapshot because somebody else posted meanwhile', async () => {
+    const { receiver } = await open()
+    const [early, late] = [await connectMysql(database), await connectMysql(database)]
+    await early.run('SET SESSION innodb_snapshot_isolation = ON')
+    await early.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+    await late.run(post(1))
+    await early.run(post(2))
+    await early.run('COMMIT')
+    expect(await bodiesOf(receiver, 2)).toEqual([1, 2])
+  })
 
-    it('gives each kind of body its meaning where a procedure is called', async () => {
-      const channel = await open()
-      const session = await connect()
-      const texts = [
-        ['{"id":42}', { id: 42 }],
-        [' [1, 2]', [1, 2]],
-        ['My message value', 'My message value'],
-        ['42', '42'],
-        ['true', 'true'],
-        ['[info] no list', '[info] no list'],
-        ['', ''],
-        ['é 😀 "\\" \u0001 \n\t', 'é 😀 "\\" \u0001 \n\t'],
-      ] as const
-      for (const [text] of texts) {
-        const hex = Buffer.from(text).toString('hex')
-        await session.run(`CALL serverchannel_post_message_to_all('A', CONVERT(X'${hex}' USING utf8mb4))`)
-      }
-      await session.run("CALL serverchannel_post_message_to_all('A', NULL)")
-      await session.run(`CALL serverchannel_post_message('user-"7', 'B', '{"id":42}')`)
-      const messages = await take(channel, texts.length + 1)
-      expect(messages.slice(0, texts.length + 1).map(({ Body }) => Body)).toEqual([...texts.map(([, body]) => body), null])
-      await until(async () => (await channel.read({ user: 'user-"7', sender: 'B' })).messages.length === 1)
-    })
+  it('goes on when MariaDB was killed -9 and is back', async () => {
+    const { receiver } = await open()
+    await (await connectMysql(database)).run(post(1))
+    expect(await bodiesOf(receiver, 1)).toEqual([1])
+    await mariadb().kill()
+    await mariadb().restart()
+    await (await connectMysql(database)).run(post(2))
+    expect(await bodiesOf(receiver, 1)).toEqual([2])
+  })
 
-    it('cuts off nothing silently where the session is not strict', async () => {
-      await open()
-      const session = await connect()
-      await session.run("SET SESSION sql_mode = ''")
-      await expect(session.run(scene.post('x'.repeat(2000), '1'))).rejects.toThrow('sender_invalid')
-      await expect(session.run(scene.post('A', '1', 'x'.repeat(2000)))).rejects.toThrow('id_invalid')
-    })
+  it('takes every character and every level that the server takes, from a session that is not strict too', async () => {
+    const { channel, receiver } = await open()
+    const { connection, run } = await connectMysql(database)
+    await run("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+    const deep = JSON.parse(`${'['.repeat(60)}${']'.repeat(60)}`) as unknown
+    const body = { text: 'O\u0000 \\ \' " é 😀', deep }
+    await channel.in(connection).postMessageToAll('é 😀', body, { key: "k'", ttlMs: 60_000.5, intervalMs: 10 })
+    await expect(run("INSERT INTO serverchannel_outbox (sender) VALUES (REPEAT('x', 2000))")).rejects.toThrow(
+      'sender_invalid',
+    )
+    await run(`CALL serverchannel_post_message_to_all('Text', 'say "hi" \\ é 😀')`)
+    await run(`CALL serverchannel_post_message_to_all('Text', '42')`)
+    await run(`CALL serverchannel_post_message_to_all('Text', ' {"id":42}')`)
+    await run(`CALL serverchannel_post_message_to_all('Text', '[info] no list')`)
+    await run(`CALL serverchannel_post_message_to_all('Text', NULL)`)
+    expect((await receiver.take(6)).map(({ Header, Body }) => [Header.Sender, Body])).toEqual([
+      ['é 😀', body],
+      ['Text', 'say "hi" \\ é 😀'],
+      ['Text', '42'],
+      ['Text', { id: 42 }],
+      ['Text', '[info] no list'],
+      ['Text', null],
+    ])
+  })
 
-    it('posts what has a quote or a backslash in it, whatever the mode of the session', async () => {
-      const channel = await open()
-      const session = await connect()
-      await session.run("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'")
-      const body = `'; DROP TABLE serverchannel_outbox; -- \\' "`
-      await channel.in(session.transaction).postMessageToAll(`It's \\`, body)
-      expect((await take(channel, 1))[0]).toMatchObject({ Header: { Sender: `It's \\` }, Body: body })
+  it('lets an account post that may do nothing else', async () => {
+    const { receiver } = await open()
+    const name = new URL(database).pathname.slice(1)
+    const addressOf = (user: string): string => database.replace('root@', `${user}@`)
+    await mariadb().query("CREATE OR REPLACE USER 'poster'@'127.0.0.1'")
+    await mariadb().query(`GRANT INSERT ON ${name}.serverchannel_outbox TO 'poster'@'127.0.0.1'`)
+    await mariadb().query(
+      `GRANT EXECUTE ON PROCEDURE ${name}.serverchannel_post_message_to_all TO 'poster'@'127.0.0.1'`,
+    )
+    const poster = await connectMysql(addressOf('poster'))
+    await poster.run(post(1))
+    await poster.run("CALL serverchannel_post_message_to_all('A', 'x')")
+    expect(await bodiesOf(receiver, 2)).toEqual([1, 'x'])
+    for (const statement of [
+      'SELECT * FROM serverchannel_outbox',
+      'DELETE FROM serverchannel_outbox',
+      'UPDATE serverchannel_order SET one = 2',
+    ]) {
+      await expect(poster.run(statement)).rejects.toThrow('denied')
+    }
+    await expect(createServerChannel({ outbox: addressOf('poster') })).rejects.toMatchObject({
+      code: 'store_failed',
     })
+  })
 
-    it('lets a user post that may insert there, and nothing else', async () => {
-      const channel = await open()
-      const database = address.split('/').at(-1) ?? ''
-      await mariadb().query(`CREATE OR REPLACE USER poster@'127.0.0.1'`)
-      await mariadb().query(`GRANT INSERT ON ${database}.serverchannel_outbox TO poster@'127.0.0.1'`)
-      const poster = await scene.connect(address.replace('root@', 'poster@'))
-      onTestFinished(() => poster.close())
-      await poster.run(scene.post('A', '1'))
-      expect((await take(channel, 1))[0]?.Body).toBe(1)
-      for (const statement of [
-        'SELECT * FROM serverchannel_outbox',
-        'DELETE FROM serverchannel_outbox',
-        'UPDATE serverchannel_order SET one = 2',
-      ]) {
-        await expect(poster.run(statement)).rejects.toThrow(/denied/)
-      }
-    })
-
-    it('says that a driver without promises is none, and what addresses look like', async () => {
-      const channel = await open()
-      const post = channel.in({ query: () => ({}) as never }).postMessageToAll('A')
-      await expect(post).rejects.toThrow("'query' has to give a promise")
-      await expect(createServerChannel({ outbox: 'mysql://here' })).rejects.toThrow(
-        "like 'mysql://user:password@host:3306/database'",
-      )
-      const wrong = await run(['outbox', 'install', 'mariadb://u:secret@127.0.0.1:1/x'])
-      expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('mariadb://u:***@127.0.0.1:1/x') })
-      expect(wrong.err).not.toContain('secret')
-    })
-
-    it('goes on when MariaDB is killed and comes back', async () => {
-      const channel = await open()
-      const before = await connect()
-      await before.run(scene.post('A', '1'))
-      await take(channel, 1)
-      await mariadb().kill()
-      await mariadb().restart()
-      const after = await connect()
-      await after.run(scene.post('A', '2'))
-      expect((await take(channel, 2)).map(({ Body }) => Body)).toEqual([1, 2])
-    })
+  it('is told what is wrong with the address', async () => {
+    for (const address of ['mysql://127.0.0.1', 'mysql://127.0.0.1/', 'mysql:database']) {
+      await expect(createServerChannel({ outbox: address })).rejects.toThrow("is like 'mysql://user:password@host")
+    }
+    const wrong = await run(['outbox', 'install', 'mysql://u:secret@127.0.0.1:1/x'])
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('mysql://u:***@127.0.0.1:1/x') })
+    expect(wrong.err).not.toContain('secret')
   })
 })

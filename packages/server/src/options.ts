@@ -324,7 +324,7 @@ export interface ServerChannelOptions<Contract extends MessageContract = Message
    */
   readonly durability?: 'logged' | 'synced'
   /**
-   * Database whose transactions post, as `postgres://…`: what they post is brought from there into the log. Left out: a
+   * Database whose transactions post, as `postgres://…` or `mysql://…`: what they post is brought from there into the log. Left out: a
    * `postgres://` store takes it by itself, others none. See `docs/transactions.md`.
    */
   readonly outbox?: string

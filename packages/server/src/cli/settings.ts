@@ -46,7 +46,7 @@ const own: readonly Setting[] = [
   {
     name: 'outbox',
     kind: 'text',
-    doc: 'database whose transactions post, where the log is kept elsewhere: postgres://user:password@host/database',
+    doc: 'database whose transactions post, where the log is kept elsewhere: postgres://user:password@host/database, mysql://…',
   },
   { name: 'path', kind: 'text', default: '/msg', doc: 'path of the hub' },
   {

@@ -3,6 +3,7 @@ import { parsePostgresAddress } from '../stores/postgres-address.ts'
 import { openPostgres } from '../stores/postgres-client.ts'
 import { installSchema, schemaScript } from '../stores/postgres-schema.ts'
 import { openDatabase } from '../stores/sqlite-database.ts'
+import { parseMysqlAddress } from './mysql-address.ts'
 import { openMysql } from './mysql-client.ts'
 import { installMysql, mysqlScript } from './mysql-schema.ts'
 import { parseSqliteAddress } from './open-outbox.ts'
@@ -54,7 +55,7 @@ async function installPostgres(address: string): Promise<{ installed: readonly s
 }
 
 async function installInMysql(address: string): Promise<{ installed: readonly string[] }> {
-  const connection = await openMysql(address)
+  const connection = await openMysql(parseMysqlAddress(address), 'install')
   try {
     return { installed: await installMysql(connection) }
   } finally {

@@ -1,28 +1,35 @@
-import type { Connection, RowDataPacket } from 'mysql2/promise'
+import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise'
 
 const CONNECT_MS_MAX = 5000
 const QUERY_MS_MAX = 10_000
-/** The server lets go of a connection, and of its locks, whose relay's machine is gone. It is asked at least each second. */
-const SILENCE_S_MAX = 30
+/** The server lets go of a connection, and of its lock, that is silent for so long: the other side may be gone. */
+const SILENCE_SECONDS_MAX = 30
+
+/** What the statements rely on, whatever the server or the account is set to. */
+const SETTINGS = [
+  `SET SESSION autocommit = 1, wait_timeout = ${SILENCE_SECONDS_MAX}, innodb_lock_wait_timeout = 5,
+    sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'`,
+  'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE',
+]
 
 /**
- * Connects to a database of MySQL or MariaDB: `mysql://user:password@host:3306/database`, with parameters of mysql2.
+ * Connects to a database of MySQL or MariaDB. What it emits as `error` is taken by nobody; what is asked of it then fails.
  *
- * @throws TypeError where the address is none, or mysql2 is not installed; else what mysql2 says
+ * @param purpose stands in the server's list of connections
+ * @throws TypeError where mysql2 is not installed; else what mysql2 says
  */
-export async function openMysql(address: string): Promise<Connection> {
-  requireAddress(address)
+export async function openMysql(address: string, purpose: string): Promise<Connection> {
   const { createConnection } = await importMysql()
   const connection = await createConnection({
     uri: address,
-    charset: 'utf8mb4',
     connectTimeout: CONNECT_MS_MAX,
     enableKeepAlive: true,
+    charset: 'utf8mb4',
+    connectAttributes: { program_name: `serverchannel ${purpose}` },
   })
-  // What failed is said to whoever asks next.
   connection.on('error', () => {})
   try {
-    await ask(connection, `SET SESSION wait_timeout = ${SILENCE_S_MAX}, autocommit = 1`)
+    for (const setting of SETTINGS) await change(connection, setting)
   } catch (error) {
     connection.destroy()
     throw error
@@ -30,41 +37,34 @@ export async function openMysql(address: string): Promise<Connection> {
   return connection
 }
 
-/** @throws TypeError */
-export function requireAddress(address: string): void {
-  const isOne = /^(?:mysql|mariadb):\/\//.test(address) && URL.canParse(address)
-  if (isOne && new URL(address).pathname.length > 1) return
-  throw new TypeError("The address of a MySQL database is like 'mysql://user:password@host:3306/database'.")
-}
-
 async function importMysql(): Promise<typeof import('mysql2/promise')> {
   try {
     return await import('mysql2/promise')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
-    throw new TypeError("A 'mysql://' address needs MySQL's client; install it: npm install mysql2", { cause })
+    const message = "A 'mysql://' address needs the client of MySQL and MariaDB; install it: npm install mysql2"
+    throw new TypeError(message, { cause })
   }
 }
 
-/** Runs one statement. @param values texts, for its `?` @returns the rows; none where it is no query */
+/** @returns the rows of one statement */
 export async function ask<Row extends object>(
   connection: Connection,
   sql: string,
-  values: readonly string[] = [],
-): Promise<readonly Row[]> {
-  const options = { sql, timeout: QUERY_MS_MAX }
-  // Texts are not written into statements: how they are to be escaped is for the session's mode to say.
-  const [rows] =
-    values.length > 0
-      ? await connection.execute<RowDataPacket[]>(options, [...values])
-      : await connection.query<RowDataPacket[]>(options)
-  return Array.isArray(rows) ? (rows as unknown as Row[]) : []
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  const [rows] = await connection.query<(RowDataPacket & Row)[]>({ sql, timeout: QUERY_MS_MAX }, [...values])
+  return rows
 }
 
-/** What the server said is wrong, by its number. */
-export function errorNumber(error: unknown): number | undefined {
-  const { errno } = error as { readonly errno?: unknown }
-  return typeof errno === 'number' ? errno : undefined
+/** Runs one statement that gives no rows. @returns how many it changed */
+export async function change(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<number> {
+  const [result] = await connection.query<ResultSetHeader>({ sql, timeout: QUERY_MS_MAX }, [...values])
+  return result.affectedRows
 }
 
-export const NO_SUCH_TABLE = 1146
+/** What MySQL said is wrong, by its number; undefined where the connection failed. */
+export function mysqlNumber(error: unknown): number | undefined {
+  const { errno, sqlState } = (error ?? {}) as { errno?: unknown; sqlState?: unknown }
+  return typeof sqlState === 'string' && typeof errno === 'number' ? errno : undefined
+}

@@ -1,73 +1,86 @@
 import type { Connection } from 'mysql2/promise'
-import { schemaFiles } from '../stores/schema-files.ts'
-import { ask, errorNumber, NO_SUCH_TABLE } from './mysql-client.ts'
+import { type SchemaFile, schemaFiles } from '../stores/schema-files.ts'
+import { ask, change, mysqlNumber } from './mysql-client.ts'
 
 const VERSIONS = `CREATE TABLE IF NOT EXISTS serverchannel_versions (
   number INTEGER NOT NULL PRIMARY KEY, name VARCHAR(100) NOT NULL, installed_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE = InnoDB;`
+) ENGINE = InnoDB`
 
-const LOCK = "CONCAT('serverchannel/', SHA1(CONCAT('install/', DATABASE())))"
-const LOCK_S_MAX = 10
-
-/** All files as one script, as `outbox install --print` shows them. */
+/** All files as one script for the command `mysql`, as `outbox install --print` shows them. */
 export function mysqlScript(): string {
-  const parts = schemaFiles('mysql').map(({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)}`)
-  return [VERSIONS, ...parts].join('\n\n')
+  const parts = schemaFiles('mysql').map(({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)};`)
+  return [`${VERSIONS};`, ...parts].join('\n\n')
 }
+
+const LOCK_SECONDS_MAX = 8
+/** The account may not create tables, triggers or procedures. */
+const DENIED = new Set([1044, 1142, 1227, 1370, 1419])
 
 /**
- * Runs what of the files has not been run in this database. What makes tables is no part of transactions there: a file that
- * was run in part is run again, and each of its statements can be.
+ * Runs what of the files has not been run in this database. Safe to be called again, and by several at the same time.
  *
  * @returns the names of those that were run
+ * @throws Error that says what the account lacks
  */
 export async function installMysql(connection: Connection): Promise<readonly string[]> {
-  const files = schemaFiles('mysql')
-  const present = await installed(connection)
-  if (files.every(({ number }) => present.has(number))) return []
-  const [lock] = await ask<{ readonly is_mine: number | null }>(
+  const missing = await missingOf(connection)
+  if (missing.length === 0) return []
+  const [lock] = await ask<{ is_mine: number | null }>(
     connection,
-    `SELECT GET_LOCK(${LOCK}, ${LOCK_S_MAX - 1}) AS is_mine`,
+    "SELECT GET_LOCK(CONCAT('serverchannel.install.', MD5(DATABASE())), ?) AS is_mine",
+    [LOCK_SECONDS_MAX],
   )
-  if (lock?.is_mine !== 1) throw new Error('Somebody else installs the outbox in this database; try again later.')
+  if (lock?.is_mine !== 1) throw new Error('Somebody else installs the outbox in this database. Try again.')
   try {
-    return await installFiles(connection)
+    return await install(connection)
+  } catch (cause) {
+    if (!DENIED.has(mysqlNumber(cause) ?? 0)) throw cause
+    throw new Error(
+      `This account may not create what the outbox needs: ${(cause as Error).message}. Let one that may run: npx serverchannel outbox install URL`,
+      { cause },
+    )
   } finally {
-    await ask(connection, `DO RELEASE_LOCK(${LOCK})`)
+    await change(connection, "DO RELEASE_LOCK(CONCAT('serverchannel.install.', MD5(DATABASE())))").catch(() => {})
   }
 }
 
-async function installFiles(connection: Connection): Promise<readonly string[]> {
-  const names: string[] = []
-  await ask(connection, VERSIONS)
-  const done = await installed(connection)
-  for (const { number, name, text } of schemaFiles('mysql')) {
-    if (done.has(number)) continue
-    for (const statement of statementsOf(text)) await ask(connection, statement)
-    await ask(connection, recordOf(number, name))
-    names.push(name)
+async function install(connection: Connection): Promise<readonly string[]> {
+  await change(connection, VERSIONS)
+  const missing = await missingOf(connection)
+  for (const { number, name, text } of missing) {
+    for (const statement of statementsOf(text)) await change(connection, statement)
+    await change(connection, recordOf(number, name))
   }
-  return names
+  return missing.map(({ name }) => name)
 }
 
-/** None of the statements has another in it. */
-function statementsOf(text: string): readonly string[] {
+async function missingOf(connection: Connection): Promise<readonly SchemaFile[]> {
+  const files = schemaFiles('mysql')
+  try {
+    const rows = await ask<{ number: number }>(connection, 'SELECT number FROM serverchannel_versions')
+    const present = new Set(rows.map(({ number }) => number))
+    return files.filter(({ number }) => !present.has(number))
+  } catch (error) {
+    if (isMissing(error)) return files
+    throw error
+  }
+}
+
+/** Whether a statement failed because what the outbox is made of is not there. */
+export function isMissing(error: unknown): boolean {
+  // No such table; or this account may not see it.
+  return mysqlNumber(error) === 1146
+}
+
+/** The command `mysql` needs to be told where statements with statements in them end; a server is given one at a time. */
+function statementsOf(text: string): string[] {
   return text
-    .replaceAll(/^\s*--.*$/gm, '')
-    .split(/;\s*$/m)
-    .filter((statement) => statement.trim() !== '')
+    .replace(/^DELIMITER .*$/gm, '')
+    .split(/^\/\/$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement.replace(/^--.*$/gm, '').trim() !== '')
 }
 
 function recordOf(number: number, name: string): string {
-  return `INSERT IGNORE INTO serverchannel_versions (number, name) VALUES (${number}, '${name}');`
-}
-
-async function installed(connection: Connection): Promise<ReadonlySet<number>> {
-  try {
-    const rows = await ask<{ readonly number: number }>(connection, 'SELECT number FROM serverchannel_versions')
-    return new Set(rows.map(({ number }) => number))
-  } catch (error) {
-    if (errorNumber(error) === NO_SUCH_TABLE) return new Set()
-    throw error
-  }
+  return `INSERT IGNORE INTO serverchannel_versions (number, name) VALUES (${number}, '${name}')`
 }

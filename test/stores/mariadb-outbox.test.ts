@@ -1,6 +1,6 @@
 import { createServerChannel, type ServerChannel } from 'serverchannel'
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
-import { run } from '../support/cli-process.ts'
+import { run as runCommand } from '../support/cli-process.ts'
 import { describeMariadb } from '../support/mariadb-scene.ts'
 import { connectMysql } from '../support/mysql-session.ts'
 import { type Receiver, receive } from '../support/receiver.ts'
@@ -165,7 +165,7 @@ describeMariadb('the outbox in MariaDB', [], (mariadb) => {
     for (const address of ['mysql://127.0.0.1', 'mysql://127.0.0.1/', 'mysql:database']) {
       await expect(createServerChannel({ outbox: address })).rejects.toThrow("is like 'mysql://user:password@host")
     }
-    const wrong = await run(['outbox', 'install', 'mysql://u:secret@127.0.0.1:1/x'])
+    const wrong = await runCommand(['outbox', 'install', 'mysql://u:secret@127.0.0.1:1/x'])
     expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('mysql://u:***@127.0.0.1:1/x') })
     expect(wrong.err).not.toContain('secret')
   })

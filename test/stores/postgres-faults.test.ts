@@ -248,6 +248,18 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
     expect(await store.append([draft('1')])).toMatchObject({ durability: 'synced' })
   })
 
+  it('keeps channels apart, whatever they are called', async () => {
+    const names = ['a', 'A', 'a b', "'; DROP SCHEMA serverchannel CASCADE; --", '%', '"', '__proto__', '日本']
+    const nodes = await Promise.all(names.map((name) => open(`${database}?channel=${encodeURIComponent(name)}`)))
+    for (const [index, { store }] of nodes.entries()) await append(store, [draft(String(index))])
+    for (const [index, { follower, store }] of nodes.entries()) {
+      await store.signal(`from ${index}'; --`)
+      expect(bodies({ entries: await follower.waitFor(1) })).toEqual([String(index)])
+      expect(follower.signals).toEqual([])
+    }
+    expect(new Set(nodes.map(({ store }) => store.state().epoch)).size).toBe(names.length)
+  })
+
   it('refuses a database whose encoding does not hold every message, and one that is not there', async () => {
     await postgres().query("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
     const latin = createPostgresStore(postgres().address('latin'), UNBOUNDED)

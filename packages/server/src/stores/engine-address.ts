@@ -57,7 +57,7 @@ export function parseEngineAddress(address: string, rules: AddressRules): Engine
 export function parseWholeNumber(rules: AddressRules, name: string, text: string, min: number, max: number): number {
   const value = Number(text)
   if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  const message = `The ${name} in the address of the ${rules.engine} store has to be a number from ${min} to ${max}: '${text}'.`
+  const message = `The ${name} in the address of the ${rules.engine} store has to be a number from ${min} to ${max}: ${shown(text)}.`
   throw new TypeError(message)
 }
 
@@ -65,10 +65,15 @@ function parseHost(text: string, rules: AddressRules): EngineHost {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   if (host === undefined) {
-    throw new TypeError(`'${text}' in the address of the ${rules.engine} store is no host. ${rules.expected}`)
+    throw new TypeError(`${shown(text)} in the address of the ${rules.engine} store is no host. ${rules.expected}`)
   }
   const port = match?.[3]
   return { host, port: port === undefined ? rules.defaultPort : parseWholeNumber(rules, 'port', port, 1, 65_535) }
+}
+
+/** A password with an @, : or / that is not encoded may be anywhere in what is read. */
+function shown(text: string): string {
+  return /[@:]/.test(text) ? 'what is there' : `'${text}'`
 }
 
 function decode(text: string, { engine }: AddressRules): string {

@@ -318,8 +318,6 @@ describe('what Creatio has', () => {
     const documented = [...section.matchAll(/^\| (.+) \| (.+) \|$/gm)]
       .map(([, feature = '', state = '']) => ({ feature, isThere: state.startsWith('✔') }))
       .filter(({ feature }) => feature !== 'feature')
-    expect(documented).toEqual(
-      rows.map(({ feature, missing }) => ({ feature, isThere: !missing })),
-    )
+    expect(documented).toEqual(rows.map(({ feature, missing }) => ({ feature, isThere: !missing })))
   })
 })

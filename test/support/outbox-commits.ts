@@ -35,8 +35,7 @@ export function itDeliversCommits(name: string, dialect: () => OutboxDialect & W
     const changes = (await session.rows('SELECT writer, account, total FROM changes')) as Change[]
     const bodies = (await takeBodies(channel, truth.length)).map(String)
     const committed = writers.flatMap(({ written }) => written.committed)
-    const sum = (of: 'rolledBack' | 'failed'): number =>
-      writers.reduce((total, { written }) => total + written[of], 0)
+    const sum = (of: 'rolledBack' | 'failed'): number => writers.reduce((total, { written }) => total + written[of], 0)
     console.log(
       `${name}: ${begun} transactions, ${committed.length} committed, ${sum('rolledBack')} rolled back, ${sum('failed')} tries failed and were run again, ${bodies.length} messages`,
     )

@@ -137,7 +137,10 @@ export function describeOutbox(name: string, dialect: () => OutboxDialect): void
           () => undefined,
           (reason: unknown) => reason,
         )
-        expect([statement.slice(0, 200), String(error)]).toEqual([statement.slice(0, 200), expect.stringMatching(message)])
+        expect([statement.slice(0, 200), String(error)]).toEqual([
+          statement.slice(0, 200),
+          expect.stringMatching(message),
+        ])
       }
     })
 

@@ -103,9 +103,7 @@ export class OutboxWriter {
   async #count(transaction: number): Promise<void> {
     const account = this.#random(10)
     await this.#session.run(`UPDATE accounts SET total = total + 1 WHERE id = ${account}`)
-    await this.#session.run(
-      `INSERT INTO changes SELECT ${transaction}, id, total FROM accounts WHERE id = ${account}`,
-    )
+    await this.#session.run(`INSERT INTO changes SELECT ${transaction}, id, total FROM accounts WHERE id = ${account}`)
   }
 
   #pick<Value>(values: readonly Value[]): Value {

@@ -92,12 +92,21 @@ describe('a password in the address of an engine', () => {
       'INFO {"server_id":"x","version":"2.9.10","proto":1,"headers":true,"jetstream":true,"max_payload":1048576}\r\n',
       '',
     ],
-    ['postgres, sslmode=require', (port: number) => `postgres://me:${PASSWORD}@127.0.0.1:${port}/db?sslmode=require`, '', 'N'],
-  ] as const)('goes to no server that speaks no TLS, where TLS is asked for: %s', { timeout: OPEN_MS_MAX }, async (_name, address, hello, answer) => {
-    const server = await listenInClear(hello, answer)
-    const said = await sayings(address(server.port))
-    expect(said).toContain('store_failed')
-    expect(server.heard()).not.toContain(PASSWORD)
-    expect(said).not.toContain(PASSWORD)
-  })
+    [
+      'postgres, sslmode=require',
+      (port: number) => `postgres://me:${PASSWORD}@127.0.0.1:${port}/db?sslmode=require`,
+      '',
+      'N',
+    ],
+  ] as const)(
+    'goes to no server that speaks no TLS, where TLS is asked for: %s',
+    { timeout: OPEN_MS_MAX },
+    async (_name, address, hello, answer) => {
+      const server = await listenInClear(hello, answer)
+      const said = await sayings(address(server.port))
+      expect(said).toContain('store_failed')
+      expect(server.heard()).not.toContain(PASSWORD)
+      expect(said).not.toContain(PASSWORD)
+    },
+  )
 })

@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS serverchannel.versions (
 
 /** All files as one script, as `outbox install --print` shows them. */
 export function schemaScript(): string {
-  const parts = schemaFiles('postgres').map(({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)}`)
+  const parts = schemaFiles('postgres').map(
+    ({ number, name, text }) => `-- ${name}\n${text}\n${recordOf(number, name)}`,
+  )
   return ['BEGIN;', BEGIN, ...parts, 'COMMIT;'].join('\n\n')
 }
 

@@ -63,34 +63,32 @@ async function arrivesWhole(writes: HandleWrites, near: Socket, far: Socket, sig
   const sent = createHash('sha256')
   const handle = writes.handleOf(near)
   if (!handle) return false
-  let waitingBytes = 0
-  let isTaken = false
-  let hasFailed = false
+  const told = { waitingBytes: 0, isTaken: false, hasFailed: false }
   const writer = {
-    onWaiting: (bytes: number) => void (waitingBytes = bytes),
-    onTaken: () => void (isTaken = true),
-    onWriteFailed: () => void (hasFailed = true),
+    onWaiting: (bytes: number) => void (told.waitingBytes = bytes),
+    onTaken: () => void (told.isTaken = true),
+    onWriteFailed: () => void (told.hasFailed = true),
   }
   const write = (data: Buffer): void => writes.writeAll([handle], [data], [writer])
   write(addTo(sent, randomBytes(100)))
-  if (waitingBytes > 0) return false
+  if (told.waitingBytes > 0) return false
   const piece = randomBytes(PIECE_BYTES)
-  for (let count = 0; waitingBytes === 0 && !hasFailed && count < PIECES_MAX; count++) {
+  for (let count = 0; told.waitingBytes === 0 && !told.hasFailed && count < PIECES_MAX; count++) {
     // What the kernel has taken is free to be written over.
     piece.writeUInt32BE(count)
     write(addTo(sent, piece))
   }
-  if (waitingBytes !== PIECE_BYTES || isTaken || hasFailed) return false
+  if (told.waitingBytes !== PIECE_BYTES || told.isTaken || told.hasFailed) return false
   near.end(addTo(sent, randomBytes(PIECE_BYTES)))
   if (writes.handleOf(near)) return false
   const received = createHash('sha256')
   far.on('data', (data: Buffer) => received.update(data)).resume()
   await once(far, 'end', { signal })
-  if (!isTaken || hasFailed || received.digest('hex') !== sent.digest('hex')) return false
+  if (!told.isTaken || told.hasFailed || received.digest('hex') !== sent.digest('hex')) return false
   // A handle that is closed says so.
   near.destroy()
   write(randomBytes(1))
-  return hasFailed
+  return told.hasFailed
 }
 
 function addTo(hash: Hash, data: Buffer): Buffer {

@@ -225,6 +225,28 @@ describePostgres('with PostgreSQL', ['fsync = off'], (postgres) => {
     expect({ code, out, err }).toEqual({ code: 0, out: '{"id":42} {"id":42}\n', err: '' })
   })
 
+  it.each([
+    ['Drizzle', 1],
+    ['Kysely', 2],
+  ])('posts in a transaction of %s', async (_name, index) => {
+    const block = blocks('docs/transactions.md', 'ts')[index] ?? ''
+    const own = await postgres().createDatabase()
+    await postgres().query(ORDERS, own)
+    const before = `
+      import { Pool } from 'pg'
+      import { createServerChannel } from 'serverchannel'
+      const pool = new Pool({ connectionString: '${own}' })
+      const channel = await createServerChannel({ store: '${own}' })`
+    const after = `
+      while ((await channel.read()).messages.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+      const { messages } = await channel.read()
+      const { rows } = await pool.query('SELECT state FROM orders')
+      console.log(messages.map(({ Body }) => JSON.stringify(Body)).join(' '), rows[0].state)
+      await channel.close()
+      await pool.end()`
+    expect(await runModule(block, { before, after })).toEqual({ code: 0, out: '{"id":42} paid\n', err: '' })
+  })
+
   it('keeps the log in PostgreSQL', async () => {
     const [, block = ''] = blocks('docs/stores.md', 'ts')
     const after = `

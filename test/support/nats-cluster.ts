@@ -44,7 +44,8 @@ export class NatsCluster {
       if (server && replicas.length === this.servers.length - 1 && replicas.every(({ current }) => current)) {
         return server
       }
-      if (performance.now() > end) throw new Error(`The cluster did not settle: ${JSON.stringify({ leader, replicas })}`)
+      if (performance.now() > end)
+        throw new Error(`The cluster did not settle: ${JSON.stringify({ leader, replicas })}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { CuttingProxy } from '../../../test/support/cutting-proxy.ts'
 import { hasRedis, RedisProcess, type RedisSettings } from '../../../test/support/redis-process.ts'
@@ -287,6 +288,15 @@ describe.skipIf(!hasRedis)('what a Redis says of itself', () => {
     redis.cli('CONFIG', 'SET', 'maxmemory', '0')
     await until(() => store.trouble === undefined, 'it takes appends again, also where nobody tries')
     expect(await append(store, [draft('1')])).toEqual([1])
+  })
+
+  it('against an append: what was posted does not hang on the error, which is logged', async () => {
+    const redis = await start()
+    const { store } = await open(redis.url, channelName())
+    redis.cli('CONFIG', 'SET', 'maxmemory', '1')
+    const error: unknown = await store.append([draft('"geheim"')]).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'store_failed' })
+    expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('geheim')
   })
 
   it('without its scripts: they are given to it again', async () => {

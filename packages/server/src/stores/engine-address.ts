@@ -62,7 +62,7 @@ export function parseWholeNumber(rules: AddressRules, name: string, text: string
 }
 
 function parseHost(text: string, rules: AddressRules): EngineHost {
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text)
+  const match = /^(?:\[([^\]]+)\]|([^:@]+))(?::(\d+))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   if (host === undefined) {
     throw new TypeError(`${shown(text)} in the address of the ${rules.engine} store is no host. ${rules.expected}`)

@@ -31,7 +31,7 @@ export class RedisLink {
       this.#onReady()
     })
     this.#client.on('error', (error: Error) => {
-      this.#error = error
+      this.#error = withoutCommand(error)
     })
     // The client gives up where it is let go in the middle of connecting, and where no sentinel answers.
     this.#client.on('end', () => {
@@ -43,7 +43,7 @@ export class RedisLink {
 
   #connect(): void {
     this.#client.connect().catch((error: unknown) => {
-      this.#error ??= error as Error
+      this.#error ??= withoutCommand(error as Error)
     })
   }
 
@@ -89,9 +89,10 @@ export class RedisLink {
     answer.catch(() => {})
     try {
       return await Promise.race([answer, deadline])
-    } catch (error) {
+    } catch (thrown) {
+      const error = withoutCommand(thrown as Error)
       if (isReply(error) && !PASSING.test(error.message)) throw error
-      this.#error ??= error as Error
+      this.#error ??= error
       throw new EngineAway('Redis did not answer.', { cause: error })
     } finally {
       clearTimeout(timer)
@@ -113,6 +114,13 @@ export class RedisLink {
     clearTimeout(this.#again)
     this.#client.disconnect()
   }
+}
+
+/** The client hangs what it asked on its errors, which are logged: the password, or what was posted. */
+function withoutCommand(error: Error): Error {
+  Reflect.deleteProperty(error, 'command')
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) withoutCommand(error.lastNodeError)
+  return error
 }
 
 function isReply(error: unknown): error is Error {

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { NatsCluster } from '../../packages/server/test/nats-cluster.ts'
 import { createNatsStore } from '../../packages/server/test/nats-scene.ts'
 import { Follower } from '../../packages/server/test/store-contract.ts'
 import { KillRig } from '../support/kill-rig.ts'
-import { NatsCluster } from '../support/nats-cluster.ts'
 import { hasNats } from '../support/nats-process.ts'
 
 /** `KILLS=50 npx vitest run test/stores/nats-cluster.test.ts` */

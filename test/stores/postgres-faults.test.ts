@@ -1,4 +1,5 @@
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
+import type { Entry } from '../../packages/server/src/channel/entry.ts'
 import type { PostgresStore } from '../../packages/server/src/stores/postgres.ts'
 import { append, draft, Follower, UNBOUNDED } from '../../packages/server/test/store-contract.ts'
 import { until } from '../../packages/server/test/until.ts'
@@ -34,7 +35,8 @@ describePostgres('a log in PostgreSQL that fails', [], (postgres) => {
     return { proxy: between, address: database.replace(/:\d+\//, `:${port}/`) }
   }
 
-  const bodies = (follower: Pick<Follower, 'entries'>): string[] => follower.entries.map(({ body }) => body)
+  const bodies = (follower: { readonly entries: readonly Entry[] }): string[] =>
+    follower.entries.map(({ body }) => body)
 
   it('finds within ten seconds that it is not notified any more', async () => {
     const { proxy: between, address } = await proxy()

@@ -13,6 +13,8 @@ const SILENCE_MS_MAX = 5000
 const CATCH_UP_MS_MAX = 3000
 const FOLLOW_AGAIN_MS = 100
 const TRIES_MAX = 50
+/** A leader that was just elected may not have looked at all that it has. */
+const SHORT_MS_MAX = 5000
 
 export interface NatsReaderParts {
   readonly link: NatsLink
@@ -32,6 +34,9 @@ export class NatsReader {
   #follower: LogFollower | undefined
   /** What the follower was told last. */
   #told = { epoch: '', head: 0 }
+  /** The newest message of which the follower was told; undefined where what came after it was no log. */
+  #toldTo: { readonly created: string; readonly seq: number; readonly writer: string } | undefined
+  #shortSinceMs: number | undefined
   /** The connection was lost: what the stream's last message is has to be looked at. */
   #isUnsure = false
   /** Not while the log is read anew: the follower is told first where it goes on. */
@@ -66,6 +71,7 @@ export class NatsReader {
     this.#follower = follower
     const state = this.#log.state()
     this.#told = { epoch: state.epoch, head: state.head }
+    this.#markTold(this.#log.lastSeq, this.#log.lastWriter)
     return state
   }
 
@@ -123,6 +129,7 @@ export class NatsReader {
       this.#isUnsure = false
       const found = await link.find()
       this.#found = found
+      this.#requireAll(found)
       const isKnown = this.#isFollowing && (await this.#isKnown(found, lastSeq, isUnsure ? lastWriter : undefined))
       if (!isKnown) await this.#load(found)
       else if (found.lastSeq > this.#log.lastSeq) await this.reach(found.lastSeq)
@@ -184,16 +191,37 @@ export class NatsReader {
     this.#turn++
     void this.#messages?.close()
     const log = new NatsLog(bounds)
+    // In a cluster a log that looks like another one may be one that could not be asked. What was told is found in it then,
+    // and what comes after is told as it comes.
+    const told = link.life === '' ? this.#toldTo : undefined
+    let isThere = false
     await link.readHeads(found.count > 0 ? found.firstSeq : found.lastSeq + 1, found.lastSeq, (message) => {
       const head = decodeHead(message.seq, (name) => message.get(name))
-      if (!head) return
+      if (!head || isThere) return
       log.apply(head, true)
       onPiece(head)
+      isThere = told?.created === found.created && head.seq === told.seq && head.writer === told.writer
     })
-    log.passTo(found.lastSeq)
+    log.passTo(isThere && told ? told.seq : found.lastSeq)
     this.#log = log
     this.#created = found.created
     this.#silentSinceMs = undefined
+  }
+
+  #markTold(seq: number, writer: string): void {
+    this.#toldTo = { created: this.#created, seq, writer }
+  }
+
+  /** @throws EngineAway where a cluster has less than was told, for as long as that may pass */
+  #requireAll(found: StreamFound): void {
+    const told = this.#toldTo
+    if (this.#parts.link.life !== '' || found.created !== told?.created || found.lastSeq >= told.seq) {
+      this.#shortSinceMs = undefined
+      return
+    }
+    const now = performance.now()
+    this.#shortSinceMs ??= now
+    if (now - this.#shortSinceMs < SHORT_MS_MAX) throw new EngineAway('NATS has less than it had.')
   }
 
   /** Tells the follower where the log goes on, where that is not where it was told last. */
@@ -202,6 +230,7 @@ export class NatsReader {
     const { epoch, head } = this.#told
     if (!this.#follower || (state.epoch === epoch && state.head === head)) return
     this.#told = { epoch: state.epoch, head: state.head }
+    this.#markTold(this.#log.lastSeq, this.#log.lastWriter)
     this.#follower.onEpoch(state)
   }
 
@@ -251,10 +280,12 @@ export class NatsReader {
     if (applied === 'other') {
       this.#isUnsure = true
       this.#created = ''
+      this.#toldTo = undefined
       this.settle().catch(() => {})
       return
     }
     if (!this.#follower) return
+    this.#markTold(head.seq, head.writer)
     if (applied !== 'follows') {
       const at = head.first - 1
       this.#told = { epoch: head.epoch, head: at }

@@ -1,7 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { NatsProcess } from './nats-process.ts'
-import { freePort } from './redis-process.ts'
+import { NatsProcess } from '../../../test/support/nats-process.ts'
+import { freePort } from '../../../test/support/redis-process.ts'
 
 const SETTLED_MS_MAX = 30_000
 

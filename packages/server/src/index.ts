@@ -65,7 +65,5 @@ export {
 } from './options.ts'
 export type { QueryTransaction, SynchronousTransaction, TemplateTransaction, Transaction } from './outbox/outbox.ts'
 export type { TransactionChannel, TransactionReceipt } from './outbox/transaction-channel.ts'
-export {
-  createServerChannel,
-  type ServerChannel,
-} from './server.ts'
+export { createServerChannel } from './server.ts'
+export type { ServerChannel } from './server-channel.ts'

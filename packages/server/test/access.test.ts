@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { userTokens } from '../src/auth/user-tokens.ts'
 import type { ServerChannelOptions } from '../src/options.ts'
-import { createServerChannel, type ServerChannel } from '../src/server.ts'
+import { createServerChannel } from '../src/server.ts'
+import type { ServerChannel } from '../src/server-channel.ts'
 
 const SECRET = 'a-secret-of-thirty-two-characters-or-more'
 const silent = pino({ level: 'silent' })

@@ -4,7 +4,8 @@ import express from 'express'
 import fastify from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { createServerChannel, type ServerChannel } from '../src/server.ts'
+import { createServerChannel } from '../src/server.ts'
+import type { ServerChannel } from '../src/server-channel.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 

@@ -1,7 +1,8 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ServerChannelOptions } from '../src/options.ts'
-import { createServerChannel, type ServerChannel } from '../src/server.ts'
+import { createServerChannel } from '../src/server.ts'
+import type { ServerChannel } from '../src/server-channel.ts'
 
 const open: ServerChannel[] = []
 

@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import type { AudienceInput } from '../src/channel/audience.ts'
-import type { ServerChannel } from '../src/server.ts'
+import type { ServerChannel } from '../src/server-channel.ts'
 import { decode } from './fake-outlet.ts'
 import { HANDSHAKE } from './hub-scene.ts'
 import { Ledger } from './simulation-ledger.ts'

@@ -5,7 +5,8 @@ import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { defineHub } from '../src/index.ts'
 import type { Authenticate, ServerChannelOptions } from '../src/options.ts'
-import { createServerChannel, type ServerChannel } from '../src/server.ts'
+import { createServerChannel } from '../src/server.ts'
+import type { ServerChannel } from '../src/server-channel.ts'
 
 export const NODE_SECRET = 'what all nodes of the tests have in common'
 

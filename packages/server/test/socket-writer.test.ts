@@ -2,9 +2,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Chunk } from '../src/channel/chunk.ts'
+import { resolveLimits } from '../src/options.ts'
+import { FrameReaders } from '../src/transports/frame-reader.ts'
 import { type HandleWriter, HandleWrites } from '../src/transports/handle-writes.ts'
 import { provenHandleWrites } from '../src/transports/handle-writes-proof.ts'
 import { SocketWriter } from '../src/transports/socket-writer.ts'
+import { WebSocketTransport } from '../src/transports/websocket-transport.ts'
 import { until } from './until.ts'
 
 const PIECE_BYTES = 100_000
@@ -227,5 +231,21 @@ describe('a writer of sockets', () => {
     far.resume()
     await once(far, 'end')
     expect(text).toMatch(/^first second x{1,9999}$/)
+  })
+
+  it('has written what a connection said before its end is', async () => {
+    const writer = new SocketWriter('auto')
+    await writer.isDirect
+    const { near, far } = await openPair()
+    const readers = new FrameReaders(resolveLimits({}))
+    const transport = new WebSocketTransport(near, Buffer.alloc(0), { writer, readers, closeTimeoutMs: 1000 })
+    transport.write(new Chunk(Buffer.from('the last words'), 0))
+    // As where data and its end come in one turn.
+    transport.onEnd()
+    let text = ''
+    far.setEncoding('latin1').on('data', (data: string) => (text += data))
+    far.resume()
+    await once(far, 'end')
+    expect(text).toMatch(/the last words$/)
   })
 })

@@ -34,10 +34,9 @@ export function sendJson(
   response: ServerResponse,
   status: number,
   value: unknown,
-  headers: Record<string, string> = JSON_HEADERS,
+  headers?: Record<string, string>,
 ): void {
-  const typed = headers === JSON_HEADERS ? headers : { ...JSON_HEADERS, ...headers }
-  send(response, status, JSON.stringify(value), typed)
+  send(response, status, JSON.stringify(value), headers ? { ...JSON_HEADERS, ...headers } : JSON_HEADERS)
 }
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' }

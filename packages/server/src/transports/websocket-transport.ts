@@ -152,6 +152,8 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
 
   onEnd(): void {
     if (this.#state === 'open') this.#state = 'closing'
+    // What was said before goes before the end.
+    this.#flush()
     this.#socket.end()
   }
 

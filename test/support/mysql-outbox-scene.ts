@@ -3,9 +3,14 @@ import type { RowDataPacket } from 'mysql2/promise'
 import type { MariadbProcess } from './mariadb-process.ts'
 import { connectMysql, type ToTransaction } from './mysql-session.ts'
 import type { OutboxDialect, OutboxSession } from './outbox-contract.ts'
+import type { WriterDialect } from './outbox-writer.ts'
+
+/** A deadlock, a wait that was too long, a row that changed after the snapshot. */
+const FAILURES = new Set([1213, 1205, 1020])
+const ISOLATIONS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE']
 
 /** Databases of a MariaDB that runs. */
-export class MysqlOutboxScene implements OutboxDialect {
+export class MysqlOutboxScene implements OutboxDialect, WriterDialect {
   readonly #mariadb: () => MariadbProcess
   readonly #scheme: string
   readonly #toTransaction: ToTransaction | undefined
@@ -16,6 +21,7 @@ export class MysqlOutboxScene implements OutboxDialect {
     this.#toTransaction = toTransaction
   }
 
+  readonly begins = ISOLATIONS.map((level) => [`SET TRANSACTION ISOLATION LEVEL ${level}`, 'START TRANSACTION'])
   readonly trigger = [
     'CREATE TABLE orders (id INTEGER PRIMARY KEY, state VARCHAR(20))',
     `CREATE TRIGGER tell AFTER INSERT ON orders FOR EACH ROW
@@ -56,6 +62,10 @@ export class MysqlOutboxScene implements OutboxDialect {
       rows: async (text) => (await connection.query<RowDataPacket[]>(text))[0],
       close: async () => connection.destroy(),
     }
+  }
+
+  isFailure(error: unknown): boolean {
+    return FAILURES.has((error as { readonly errno?: number }).errno ?? 0)
   }
 
   post(sender: string, body: string, id?: string): string {

@@ -8,14 +8,32 @@ const wanted = Number(process.env['TRANSACTIONS'] ?? 0)
 const MS_MAX = wanted > 0 ? 3_600_000 : 8000
 const WRITERS = 8
 
+/** The log that relays bring messages into: one in memory, unless several nodes share another. */
+interface CommitsLog {
+  readonly nodes: number
+  openStore(): Promise<string>
+}
+
+const OWN_LOG: CommitsLog = { nodes: 1, openStore: () => Promise.resolve('memory:') }
+
 /** What is delivered is what was committed: all of it, once, in an order that agrees with that of the commits. */
-export function itDeliversCommits(name: string, dialect: () => OutboxDialect & WriterDialect, seed: number): void {
+export function itDeliversCommits(
+  name: string,
+  dialect: () => OutboxDialect & WriterDialect,
+  seed: number,
+  log: CommitsLog = OWN_LOG,
+): void {
   it(`delivers what eight writers commit, all of it, once, in the order of the commits: ${name}`, {
     timeout: MS_MAX + 60_000,
   }, async () => {
     const address = await dialect().createDatabase()
-    const channel = await createServerChannel({ development: true, outbox: address, historyCountMax: 1_000_000 })
+    const options = { development: true, outbox: address, historyCountMax: 1_000_000, store: await log.openStore() }
+    const channel = await createServerChannel(options)
     onTestFinished(() => channel.close())
+    for (let node = 1; node < log.nodes; node++) {
+      const other = await createServerChannel(options)
+      onTestFinished(() => other.close())
+    }
     const session = await dialect().connect(address)
     onTestFinished(() => session.close())
     for (const statement of WRITER_TABLES) await session.run(statement)

@@ -24,6 +24,12 @@ const EXPIRES_MS = 5000
 
 /** Messages that are there and do not come for so long do not come. */
 const SILENCE_MS_MAX = 5000
+/** In a cluster, where they may come from another server. */
+const SILENCE_IN_CLUSTER_MS_MAX = 1500
+
+/** Servers of a cluster, of which some may lack what others have: another one may answer the next time. */
+const TRIES_IN_CLUSTER = 6
+const TRY_AGAIN_MS = 50
 
 const WRONG_LAST_SEQUENCE = 10_071
 const STREAM_NOT_FOUND = 10_059
@@ -105,8 +111,7 @@ export class NatsLink {
 
   /** Of a server alone: another one after each start. Of servers that are a cluster, which may go one by one: nothing. */
   get life(): string {
-    const info = this.#connection.info ?? this.#info
-    return info?.cluster === undefined ? (info?.server_id ?? '') : ''
+    return this.isCluster ? '' : ((this.#connection.info ?? this.#info)?.server_id ?? '')
   }
 
   /** What the stream is; it is made where there is none. */
@@ -153,7 +158,20 @@ export class NatsLink {
     })
   }
 
+  get isCluster(): boolean {
+    return (this.#connection.info ?? this.#info)?.cluster !== undefined
+  }
+
+  /** Undefined where nobody has it any more: of a cluster several are asked. */
   async read(seq: number): Promise<StreamMessage | undefined> {
+    for (let tries = 1; ; tries++) {
+      const message = await this.#readOnce(seq)
+      if (message || !this.isCluster || tries === TRIES_IN_CLUSTER) return message
+      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS))
+    }
+  }
+
+  async #readOnce(seq: number): Promise<StreamMessage | undefined> {
     return await this.#ask(async () => {
       try {
         const { stream } = this.#address
@@ -182,32 +200,42 @@ export class NatsLink {
   }
 
   /**
-   * Tells the headers of the messages from one to another, in order. Those that are gone are left out.
+   * Tells the headers of the messages from one to another, in order. Those that are gone are left out, and in a cluster
+   * also what the server that tells them lacks.
    *
+   * @param onHead the next one comes when what this answers with has come true
    * @throws EngineAway where they don't come
    */
-  async readHeads(fromSeq: number, toSeq: number, onHead: (message: StreamMessage) => void): Promise<void> {
+  async readHeads(
+    fromSeq: number,
+    toSeq: number,
+    onHead: (message: StreamMessage) => Promise<void> | undefined,
+  ): Promise<void> {
     if (toSeq < fromSeq) return
     const messages = await this.follow(fromSeq, true)
+    const silenceMsMax = this.isCluster ? SILENCE_IN_CLUSTER_MS_MAX : SILENCE_MS_MAX
     let timer: NodeJS.Timeout | undefined
     const watch = (): void => {
       clearTimeout(timer)
-      timer = setTimeout(() => void messages.close(), SILENCE_MS_MAX)
+      timer = setTimeout(() => void messages.close(), silenceMsMax)
     }
     watch()
     try {
       for await (const message of messages) {
-        watch()
         if (message.seq <= toSeq) {
-          onHead({ seq: message.seq, payload: message.data, get: (name) => message.headers?.get(name) ?? '' })
+          const { seq, data: payload, headers: fields } = message
+          const taken = onHead({ seq, payload, get: (name) => fields?.get(name) ?? '' })
+          if (taken) await taken
         }
+        watch()
         if (message.seq >= toSeq || message.info.pending === 0) return
       }
     } finally {
       clearTimeout(timer)
       void messages.close()
     }
-    throw new EngineAway('NATS does not tell what is in the stream.')
+    // A server of a cluster may lack what others have.
+    if (!this.isCluster) throw new EngineAway('NATS does not tell what is in the stream.')
   }
 
   /** Drops the messages before this one. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { ConsumerMessages } from '@nats-io/jetstream'
 import type { Entry } from '../channel/entry.ts'
 import type { LogFollower, LogState } from '../channel/store.ts'
 import { EngineAway } from './append-queue.ts'
 import type { HistoryBounds } from './history-bounds.ts'
-import type { NatsLink, StreamFound } from './nats-link.ts'
+import type { NatsLink, StreamFound, StreamMessage } from './nats-link.ts'
 import { NatsLog } from './nats-log.ts'
 import { decodeEntries, decodeHead, encodePiece, type PieceHead } from './nats-message.ts'
 
@@ -13,6 +13,10 @@ const SILENCE_MS_MAX = 5000
 const CATCH_UP_MS_MAX = 3000
 const FOLLOW_AGAIN_MS = 100
 const TRIES_MAX = 50
+/** Messages that were left out are read so many at once; where none of so many is there, they are gone. */
+const READ_AT_ONCE = 16
+/** In a cluster, messages that the consumer does not bring for so long are read by themselves. */
+const LEFT_OUT_MS_MAX = 500
 /** A leader that was just elected may not have looked at all that it has. */
 const SHORT_MS_MAX = 5000
 
@@ -178,7 +182,8 @@ export class NatsReader {
   async #isKnown(found: StreamFound, knownSeq: number, knownWriter: string | undefined): Promise<boolean> {
     if (this.#log.epoch === '' || found.created !== this.#created || found.lastSeq < knownSeq) return false
     if (knownWriter === undefined) return true
-    if (found.firstSeq > knownSeq) return false
+    // In a cluster, others may have what this leader lacks: what comes next shows whether something is gone.
+    if (found.firstSeq > knownSeq) return this.#parts.link.isCluster
     const message = await this.#parts.link.read(knownSeq)
     const head = message && decodeHead(message.seq, (name) => message.get(name))
     return head?.writer === knownWriter
@@ -193,19 +198,67 @@ export class NatsReader {
     const log = new NatsLog(bounds)
     // In a cluster a log that looks like another one may be one that could not be asked. What was told is found in it then,
     // and what comes after is told as it comes.
-    const told = link.life === '' ? this.#toldTo : undefined
+    const told = link.isCluster ? this.#toldTo : undefined
+    const beginsAt = found.count > 0 ? found.firstSeq : found.lastSeq + 1
+    log.passTo(beginsAt - 1)
     let isThere = false
-    await link.readHeads(found.count > 0 ? found.firstSeq : found.lastSeq + 1, found.lastSeq, (message) => {
+    const take = (message: StreamMessage): void => {
       const head = decodeHead(message.seq, (name) => message.get(name))
-      if (!head || isThere) return
+      if (isThere || message.seq <= log.lastSeq) return
+      if (!head) {
+        log.passTo(message.seq)
+        return
+      }
       log.apply(head, true)
       onPiece(head)
       isThere = told?.created === found.created && head.seq === told.seq && head.writer === told.writer
+    }
+    const takeUpTo = async (seq: number): Promise<void> => {
+      for await (const message of this.#leftOut(log.lastSeq + 1, seq)) take(message)
+    }
+    await link.readHeads(beginsAt, found.lastSeq, (message) => {
+      const isNext = isThere || message.seq <= log.lastSeq + 1
+      if (isNext || !link.isCluster) return void take(message)
+      return takeUpTo(message.seq - 1).then(() => take(message))
     })
+    if (!isThere && link.isCluster) await takeUpTo(found.lastSeq)
     log.passTo(isThere && told ? told.seq : found.lastSeq)
     this.#log = log
     this.#created = found.created
     this.#silentSinceMs = undefined
+  }
+
+  /**
+   * Reads messages by themselves: those that a consumer left out, since the server that keeps it lacks them. Leaves out
+   * what is gone, and ends where much is.
+   */
+  async *#leftOut(fromSeq: number, toSeq: number): AsyncGenerator<StreamMessage> {
+    for (let start = fromSeq; start <= toSeq; start += READ_AT_ONCE) {
+      const seqs = Array.from({ length: Math.min(READ_AT_ONCE, toSeq - start + 1) }, (_, index) => start + index)
+      const found = await Promise.all(seqs.map((seq) => this.#parts.link.read(seq)))
+      const messages = found.filter((message) => message !== undefined)
+      yield* messages
+      if (messages.length === 0) return
+    }
+  }
+
+  /** Takes what was left out up to there, where that is not too much to be anything but gone. */
+  async #takeLeftOut(toSeq: number, turn: number): Promise<void> {
+    for await (const message of this.#leftOut(this.#log.lastSeq + 1, toSeq)) {
+      if (turn !== this.#turn) return
+      if (message.seq > this.#log.lastSeq) this.#takeRead(message)
+    }
+  }
+
+  #takeRead({ seq, payload, get }: StreamMessage): void {
+    const head = decodeHead(seq, get)
+    if (head) this.apply(head, () => decodeEntries(head, payload))
+    else this.#pass(seq)
+  }
+
+  #pass(seq: number): void {
+    this.#log.passTo(seq)
+    for (const wake of this.#waiting) wake()
   }
 
   #markTold(seq: number, writer: string): void {
@@ -251,22 +304,20 @@ export class NatsReader {
         }
         this.#messages = messages
         for await (const message of messages) {
+          if (this.#parts.link.isCluster && message.seq > this.#log.lastSeq + 1) {
+            await this.#takeLeftOut(message.seq - 1, turn)
+          }
           if (turn !== this.#turn) break
-          this.#take(message)
+          this.#takeRead({
+            seq: message.seq,
+            payload: message.data,
+            get: (name) => message.headers?.get(name) ?? '',
+          })
         }
       } catch {
         // It can't be asked for now; the next try may be luckier, and `trouble` says meanwhile what is wrong.
       }
       if (turn === this.#turn) await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS))
-    }
-  }
-
-  #take(message: JsMsg): void {
-    const head = decodeHead(message.seq, (name) => message.headers?.get(name) ?? '')
-    if (head) this.apply(head, () => decodeEntries(head, message.data))
-    else {
-      this.#log.passTo(message.seq)
-      for (const wake of this.#waiting) wake()
     }
   }
 
@@ -305,16 +356,24 @@ export class NatsReader {
         this.#isUnsure = true
         throw new EngineAway('NATS does not tell what others appended.')
       }
-      let timer: NodeJS.Timeout | undefined
-      let wake: (() => void) | undefined
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        this.#waiting.add(wake)
-        timer = setTimeout(resolve, left)
-      })
-      clearTimeout(timer)
-      if (wake) this.#waiting.delete(wake)
+      const { isCluster } = this.#parts.link
+      const before = this.#log.lastSeq
+      await this.#nextPiece(isCluster ? Math.min(left, LEFT_OUT_MS_MAX) : left)
+      if (isCluster && this.#log.lastSeq === before) await this.#takeLeftOut(seq, this.#turn)
     }
+  }
+
+  /** Waits until there is news of the log, for so long at most. */
+  async #nextPiece(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    let wake: (() => void) | undefined
+    await new Promise<void>((resolve) => {
+      wake = resolve
+      this.#waiting.add(wake)
+      timer = setTimeout(resolve, ms)
+    })
+    clearTimeout(timer)
+    if (wake) this.#waiting.delete(wake)
   }
 
   /** Looks whether what is in the stream comes; begins to read anew where it does not. */
@@ -322,7 +381,10 @@ export class NatsReader {
     const now = performance.now()
     if (lastSeq <= this.#log.lastSeq) this.#silentSinceMs = undefined
     else if (this.#silentSinceMs === undefined) this.#silentSinceMs = now
-    else if (now - this.#silentSinceMs > SILENCE_MS_MAX) {
+    else if (this.#parts.link.isCluster && now - this.#silentSinceMs < SILENCE_MS_MAX) {
+      // What can't be read now is told by the consumer, or read at the next look.
+      this.#takeLeftOut(lastSeq, this.#turn).catch(() => {})
+    } else if (now - this.#silentSinceMs > SILENCE_MS_MAX) {
       this.#silentSinceMs = now
       this.#followAnew()
     }

@@ -51,6 +51,7 @@ function check(args) {
     ['types of tests', 'tsc', ['-p', 'test/tsconfig.json']],
     ['unused files, exports, dependencies', 'knip', []],
     ['package protocol', 'publint', ['--strict', 'packages/protocol']],
+    ['package native', 'publint', ['--strict', 'packages/native']],
     ['package client', 'publint', ['--strict', 'packages/client']],
     ['package server', 'publint', ['--strict', 'packages/server']],
   ]
@@ -100,6 +101,7 @@ async function conformanceServer() {
 function build() {
   // With `--json` nothing but the results goes to standard output.
   console.error('Building …')
+  runNode(['packages/native/build.js'])
   run('tsc', ['-b', '--pretty'])
   const sources = [
     'packages/client/src',

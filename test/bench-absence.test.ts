@@ -20,7 +20,7 @@ const STALL_MS = 4000
 // Each test mostly waits for what does not come.
 describe.skipIf(missing !== undefined).concurrent('the load driver cuts off its clients', () => {
   test('and each has everything when ours took it back', async (context) => {
-    const server = await started(context, startServerChannel())
+    const server = await started(context, startServerChannel('auto'))
     const report = await drive(server, {
       ...optionsOf(reconnectTable, 'serverchannel', server),
       phase: ['burst:5:1', 'cut:30:40', 'burst:5:5'],
@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined).concurrent('the load driver tries to come
 
 describe.skipIf(missing !== undefined).concurrent('the load driver lets some clients not read', () => {
   test.for(slowReadersTable.contenders)('and all get what is theirs from ours: $name', async ({ name }, context) => {
-    const server = await started(context, startServerChannel())
+    const server = await started(context, startServerChannel('auto'))
     const options = optionsOf(slowReadersTable, name, server)
     const report = await drive(server, {
       ...options,
@@ -233,7 +233,7 @@ describe.skipIf(missing !== undefined).concurrent('the load driver posts to a fe
   })
 
   test('and finds a message that another client gets', async (context) => {
-    const server = await started(context, startServerChannel())
+    const server = await started(context, startServerChannel('auto'))
     const report = await drive(server, { ...channelOptions(server), receivers: 1, phase: ['burst:5:1'] })
 
     context.expect(report.phases[0]).toMatchObject({ deliveries: 5, unknown: 5 * (CONNECTIONS - 1) })

@@ -25,7 +25,7 @@ const inProcess = (port: number) => ({ pid: 0, port, postPort: port, stop: () =>
 
 describe.skipIf(missing !== undefined)('the load driver that only posts', () => {
   test.each(postingTable.contenders)('counts a receipt for every post: $name', async ({ name, driverOptions }) => {
-    const { port } = (server = await (name === 'in-process' ? startInProcess() : startServerChannel()))
+    const { port } = (server = await (name === 'in-process' ? startInProcess() : startServerChannel('auto')))
     const posts = name === 'http-ndjson' ? 3000 : name === 'in-process' ? 1 : 50
     const report = await drive(server, {
       ...driverOptions(inProcess(port), 0),
@@ -51,7 +51,7 @@ describe.skipIf(missing !== undefined)('the load driver that only posts', () => 
   })
 
   test('posts many messages in a request, in bursts too', async () => {
-    server = await startServerChannel()
+    server = await startServerChannel('auto')
     const report = await drive(server, {
       ...channelOptions(server),
       postBatch: 8,

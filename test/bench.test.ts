@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)('the load driver', () => {
   })
 
   test.each(transportsTable.contenders)('counts every delivery of ours over $name', async ({ driverOptions }) => {
-    const { port } = (server = await startServerChannel())
+    const { port } = (server = await startServerChannel('auto'))
     const process = { pid: 0, port, postPort: port, stop: () => Promise.resolve() }
     const report = await drive(server, {
       ...driverOptions(process, CONNECTIONS),

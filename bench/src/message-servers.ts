@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { compileReference, hasReference } from './compiler.ts'
 import { aroundBody, type Contender, channelClient, httpPost, socketIoClient } from './contender.ts'
 import { freePortPair } from './free-ports.ts'
@@ -6,6 +7,8 @@ import { type ServerProcess, startNodeServer, startQuietServer } from './server-
 import { createMessage, signalRFrame } from './servers/envelope.ts'
 
 export const OURS = 'serverchannel'
+/** Beside the package that gives the kernel a turn in one call. */
+export const OURS_NATIVE: string = `${OURS}-native`
 export const WS_LOOP = 'ws-loop'
 export const SOCKET_IO = 'socket-io'
 export const C_LIMIT = 'c-limit'
@@ -18,6 +21,15 @@ const ours: Contender = {
   title: 'ServerChannel: memory store, history, everything that is on by default',
   start: (core) => startNodeServer('serverchannel', core),
   driverOptions: (server) => ({ ...channelClient, ...httpPost(server) }),
+}
+
+const oursNative: Contender = {
+  ...ours,
+  name: OURS_NATIVE,
+  title: 'the same with `@serverchannel/native` installed',
+  missing: () =>
+    isNativeBuilt() ? undefined : '@serverchannel/native was not built (node packages/native/build.js says why)',
+  start: (core) => startNodeServer(OURS_NATIVE, core),
 }
 
 /** What a poster does that has many at once. */
@@ -60,11 +72,28 @@ const cCoalesced: Contender = {
 }
 
 /** One message at a time. */
-export const singleServers: readonly Contender[] = [ours, wsLoop, socketIo, cLimit, ...peers]
+export const singleServers: readonly Contender[] = [ours, oursNative, wsLoop, socketIo, cLimit, ...peers]
 /** Many at once. */
-export const burstServers: readonly Contender[] = [ours, oursInLines, wsLoop, socketIo, cCoalesced, ...peers]
+export const burstServers: readonly Contender[] = [
+  ours,
+  oursNative,
+  oursInLines,
+  wsLoop,
+  socketIo,
+  cCoalesced,
+  ...peers,
+]
 /** Without the peers, which have their own protocols. */
 export const latencyServers: readonly Contender[] = [ours, wsLoop, socketIo, cLimit, cCoalesced]
+
+function isNativeBuilt(): boolean {
+  try {
+    createRequire(import.meta.url)('@serverchannel/native')
+    return true
+  } catch {
+    return false
+  }
+}
 
 function cServer(mode: 'naive' | 'coalesce'): Pick<Contender, 'missing' | 'start' | 'driverOptions'> {
   return {

@@ -11,7 +11,7 @@ import {
   throughputOf,
 } from './figures.ts'
 import { kibibytes, percentiles, rate, ratio, whole } from './markdown.ts'
-import { C_LIMIT, OURS, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
+import { C_LIMIT, OURS, OURS_NATIVE, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
 import { describeRounds, messagePhases, postsPerSecond } from './plan.ts'
 import { createTable, type Measured, type Table } from './table.ts'
 import { quotient } from './targets.ts'
@@ -60,13 +60,20 @@ export const messagesTable: Table = createTable<Figures>({
   ],
   targets: [
     { what: 'deliveries per CPU-second: ours to the C limit', atLeast: 0.85, value: oursTo(C_LIMIT) },
+    { what: 'the same with the native package', atLeast: 0.85, value: oursTo(C_LIMIT, OURS_NATIVE) },
     { what: 'ours to a `ws.send` loop', atLeast: 1.2, value: oursTo(WS_LOOP) },
+    { what: 'the same with the native package', atLeast: 1.2, value: oursTo(WS_LOOP, OURS_NATIVE) },
     { what: 'ours to Socket.IO', connections: 1000, atLeast: 1.4, value: oursTo(SOCKET_IO) },
     { what: 'ours to Socket.IO', connections: 10_000, atLeast: 1.7, value: oursTo(SOCKET_IO) },
     {
       what: 'user µs per delivery',
       atMost: 1.2,
       value: (measured, connections) => measured.of(OURS, connections)?.userMicroseconds,
+    },
+    {
+      what: 'the same with the native package',
+      atMost: 1.2,
+      value: (measured, connections) => measured.of(OURS_NATIVE, connections)?.userMicroseconds,
     },
     {
       what: 'KiB per idle connection',
@@ -92,7 +99,10 @@ export const messagesTable: Table = createTable<Figures>({
     'plain lines on a TCP connection, which costs them less. nats, nchan and bun send the body with nothing around it. Memory is the growth of the resident set by the open connections, before any message.',
 })
 
-function oursTo(server: string): (measured: Measured<Figures>, connections: number) => number | undefined {
+function oursTo(
+  server: string,
+  ours: string = OURS,
+): (measured: Measured<Figures>, connections: number) => number | undefined {
   return (measured, connections) =>
-    quotient(measured.of(OURS, connections)?.perCpuSecond, measured.of(server, connections)?.perCpuSecond)
+    quotient(measured.of(ours, connections)?.perCpuSecond, measured.of(server, connections)?.perCpuSecond)
 }

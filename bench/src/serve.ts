@@ -2,7 +2,8 @@
 import type { Served } from './servers/post-endpoint.ts'
 
 const servers = new Map<string, () => Promise<Served>>([
-  ['serverchannel', async () => (await import('./servers/serverchannel.ts')).startServerChannel()],
+  ['serverchannel', async () => (await import('./servers/serverchannel.ts')).startServerChannel('handles')],
+  ['serverchannel-native', async () => (await import('./servers/serverchannel.ts')).startServerChannel('auto')],
   ['ws-loop', async () => (await import('./servers/ws-loop.ts')).startWsLoop()],
   ['audiences', async () => (await import('./servers/audiences.ts')).startAudiences()],
   ['in-process', async () => (await import('./servers/in-process.ts')).startInProcess()],

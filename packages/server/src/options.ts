@@ -296,8 +296,8 @@ export interface Redirect {
 /** Sends a client to another server when it negotiates; undefined: it stays here. */
 export type RedirectClient = (request: IncomingMessage, identity: Identity) => Redirect | undefined
 
-/** Whether sockets are written to below Node's streams. */
-export type DirectWrites = 'auto' | 'off'
+/** How far below Node's streams sockets are written to. */
+export type DirectWrites = 'auto' | 'handles' | 'off'
 
 /** The processes that serve one application, and which of them this is. */
 export interface NodesOptions {
@@ -371,8 +371,9 @@ export interface ServerChannelOptions<Contract extends MessageContract = Message
    */
   readonly nodes?: NodesOptions
   /**
-   * Whether frames go to the handles of sockets, below Node's streams, which costs a third: `auto` where a try at the
-   * start shows that this Node does it right, `off` never. Default `auto`.
+   * How frames go to sockets. `auto`: by `@serverchannel/native` where that is installed, all frames of a turn in one
+   * call; else to the handles of sockets, below Node's streams, which costs a third; each only where a try at the start
+   * shows that this Node does it right. `handles`: never by the first, `off`: by streams only. Default `auto`.
    */
   readonly directWrites?: DirectWrites
   /** Where it logs. Default: warnings and errors, as JSON lines on standard error. */

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Chunk } from '../src/channel/chunk.ts'
 import { resolveLimits } from '../src/options.ts'
 import { FrameReaders } from '../src/transports/frame-reader.ts'
-import { type HandleWriter, HandleWrites } from '../src/transports/handle-writes.ts'
-import { provenHandleWrites } from '../src/transports/handle-writes-proof.ts'
+import { type Handle, type HandleWriter, HandleWrites } from '../src/transports/handle-writes.ts'
+import { type ProvenWrites, provenWrites } from '../src/transports/proven-writes.ts'
 import { SocketWriter } from '../src/transports/socket-writer.ts'
 import { WebSocketTransport } from '../src/transports/websocket-transport.ts'
 import { until } from './until.ts'
@@ -14,16 +14,29 @@ import { until } from './until.ts'
 const PIECE_BYTES = 100_000
 
 /** Both ends of a TCP connection. The far one does not read yet. */
-async function openPair(): Promise<{ readonly near: Socket; readonly far: Socket }> {
+async function openPair(): Promise<Pair> {
+  return await connectPair(await listen())
+}
+
+interface Pair {
+  readonly near: Socket
+  readonly far: Socket
+}
+
+async function listen(): Promise<Server> {
   const server = createServer({ pauseOnConnect: true })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return server
+}
+
+async function connectPair(server: Server): Promise<Pair> {
   const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [[Socket], unknown]
   onTestFinished(() => {
     near.destroy()
     far.destroy()
-    server.close()
   })
   return { near, far }
 }
@@ -35,6 +48,7 @@ function closedOf(socket: Socket): Promise<unknown> {
 
 /** Destroys the socket with what the kernel says is wrong, as transports do. */
 class Teller implements HandleWriter {
+  descriptor = -1
   waitingBytes = 0
   taken = 0
   readonly #socket: Socket
@@ -57,24 +71,57 @@ class Teller implements HandleWriter {
   }
 }
 
-async function open(): Promise<HandleWrites> {
-  const writes = await provenHandleWrites()
-  if (!writes) throw new Error('This Node does not write to handles as it has to')
-  return writes
+/** Writes at once, in one of the ways. */
+class Writes {
+  readonly #proven: ProvenWrites
+
+  constructor(proven: ProvenWrites) {
+    this.#proven = proven
+  }
+
+  handleOf(socket: Socket): Handle | undefined {
+    return this.#proven.handleWrites.handleOf(socket)
+  }
+
+  /** To each handle the same. */
+  write(handles: readonly Handle[], bytes: Buffer, writers: readonly HandleWriter[]): void {
+    const batch = this.#proven.createBatch()
+    for (const [index, handle] of handles.entries()) {
+      const writer = writers[index]
+      if (!writer) continue
+      if (writer.descriptor === -1) writer.descriptor = this.#proven.descriptors?.own(handle, writer) ?? -1
+      batch.add(handle, bytes, writer)
+    }
+    batch.writeAll()
+  }
+}
+
+async function open(way: Way): Promise<Writes> {
+  const proven = await provenWrites(way === 'native')
+  if (!proven || (way === 'native') !== (proven.descriptors !== undefined)) {
+    throw new Error(`This Node does not write as it has to: ${way}`)
+  }
+  return new Writes(proven)
 }
 
 function piece(number: number): Buffer {
   return Buffer.alloc(PIECE_BYTES, `${number},`)
 }
 
-function write(writes: HandleWrites, near: Socket, bytes: Buffer, teller: Teller): void {
+function write(writes: Writes, near: Socket, bytes: Buffer, teller: Teller): void {
   const handle = writes.handleOf(near)
   if (!handle) throw new Error('The socket can not be written to below its stream')
-  writes.writeAll([handle], [bytes], [teller])
+  writes.write([handle], bytes, [teller])
+}
+
+async function openWriter(way: Way): Promise<SocketWriter> {
+  const writer = new SocketWriter(way === 'native' ? 'auto' : way)
+  await writer.way
+  return writer
 }
 
 /** Writes until the kernel takes no more. @returns how many pieces that were */
-function fill(writes: HandleWrites, near: Socket, teller: Teller, start = 0): number {
+function fill(writes: Writes, near: Socket, teller: Teller, start = 0): number {
   for (let number = start; number < 1000; number++) {
     write(writes, near, piece(number), teller)
     if (teller.waitingBytes > 0) return number + 1
@@ -82,14 +129,24 @@ function fill(writes: HandleWrites, near: Socket, teller: Teller, start = 0): nu
   throw new Error('The kernel takes everything')
 }
 
-describe('writing to the handles of sockets', () => {
-  it('is proven in this Node, which the engines of the package name', async () => {
-    await expect(new SocketWriter('auto').isDirect).resolves.toBe(true)
-    await expect(new SocketWriter('off').isDirect).resolves.toBe(false)
-  })
+type Way = 'native' | 'handles'
 
+/** The addon is built where there is Linux and a C compiler, which CI has. */
+const hasNative = await provenWrites(true).then((proven) => proven?.descriptors !== undefined)
+if (!hasNative && process.env['REQUIRE_ENGINES'] === '1') throw new Error('@serverchannel/native is not there')
+if (!hasNative) console.warn('Skipped: @serverchannel/native was not built: node packages/native/build.js says why')
+
+const ways: readonly Way[] = hasNative ? ['native', 'handles'] : ['handles']
+
+it('knows how it writes', async () => {
+  await expect(new SocketWriter('auto').way).resolves.toBe(hasNative ? 'native' : 'handles')
+  await expect(new SocketWriter('handles').way).resolves.toBe('handles')
+  await expect(new SocketWriter('off').way).resolves.toBe('streams')
+})
+
+describe.each(ways)('writing below the streams of sockets: %s', (way) => {
   it('keeps all bytes and their order, however often the reader stops', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const { near, far } = await openPair()
     const received: Buffer[] = []
     far.on('data', (data: Buffer) => received.push(data))
@@ -113,7 +170,7 @@ describe('writing to the handles of sockets', () => {
   })
 
   it('destroys the socket with the error where the other end is gone, and tells nobody that it took anything', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const { near, far } = await openPair()
     const errors: (string | undefined)[] = []
     const closed = closedOf(near)
@@ -128,7 +185,7 @@ describe('writing to the handles of sockets', () => {
   })
 
   it('destroys it too where the kernel refuses at once', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const { near } = await openPair()
     const errors: unknown[] = []
     const closed = closedOf(near)
@@ -142,7 +199,7 @@ describe('writing to the handles of sockets', () => {
   })
 
   it('says nothing more of a socket that was destroyed in the middle', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const { near } = await openPair()
     const teller = new Teller(near)
     fill(writes, near, teller)
@@ -154,7 +211,7 @@ describe('writing to the handles of sockets', () => {
   })
 
   it('leaves to the stream what is corked, connecting, encrypted, or watched by a `write` of somebody else', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const { near } = await openPair()
     near.cork()
     expect(writes.handleOf(near)).toBeUndefined()
@@ -173,17 +230,22 @@ describe('writing to the handles of sockets', () => {
   })
 
   it('says that a handle is closed, and goes on with the others', async () => {
-    const writes = await open()
+    const writes = await open(way)
     const [gone, there] = [await openPair(), await openPair()]
     const handles = [gone.near, there.near].map((socket) => writes.handleOf(socket))
     const failed: unknown[] = []
-    const teller = { onWaiting: () => {}, onTaken: () => {}, onWriteFailed: (error: Error) => failed.push(error) }
+    const tellers = handles.map(() => ({
+      descriptor: -1,
+      onWaiting: () => {},
+      onTaken: () => {},
+      onWriteFailed: (error: Error) => failed.push(error),
+    }))
     gone.near.destroy()
     const bytes = Buffer.from('to all')
-    writes.writeAll(
+    writes.write(
       handles.filter((handle) => handle !== undefined),
-      [bytes, bytes],
-      [teller, teller],
+      bytes,
+      tellers,
     )
     expect(failed).toHaveLength(1)
     expect(failed[0]).toBeInstanceOf(Error)
@@ -202,18 +264,17 @@ describe('writing to the handles of sockets', () => {
   })
 })
 
-describe('a writer of sockets', () => {
+describe.each([...ways])('a writer of sockets: %s', (way) => {
   it('writes what waits when the code of the turn has run, in order, and a lot of it before', async () => {
-    const writer = new SocketWriter('auto')
-    await writer.isDirect
+    const writer = await openWriter(way)
     const { near, far } = await openPair()
-    const handle = writer.handleOf(near)
-    if (!handle) throw new Error('The socket can not be written to below its stream')
     const teller = new Teller(near)
+    const handle = writer.handleOf(near, teller)
+    if (!handle) throw new Error('The socket can not be written to below its stream')
     const { turn } = writer
     writer.write(handle, Buffer.from('first '), teller)
     expect(writer.turn).toBe(turn)
-    expect(near.bytesWritten).toBe(0)
+    expect(far.readableLength).toBe(0)
     await Promise.resolve()
     expect(writer.turn).toBe(turn + 1)
     writer.write(handle, Buffer.from('second '), teller)
@@ -234,8 +295,7 @@ describe('a writer of sockets', () => {
   })
 
   it('has written what a connection said before its end is', async () => {
-    const writer = new SocketWriter('auto')
-    await writer.isDirect
+    const writer = await openWriter(way)
     const { near, far } = await openPair()
     const readers = new FrameReaders(resolveLimits({}))
     const transport = new WebSocketTransport(near, Buffer.alloc(0), { writer, readers, closeTimeoutMs: 1000 })
@@ -248,4 +308,83 @@ describe('a writer of sockets', () => {
     await once(far, 'end')
     expect(text).toMatch(/the last words$/)
   })
+
+  it.each(['destroy', 'resetAndDestroy'] as const)(
+    'writes nothing more after %s, when the descriptor is somebody else’s',
+    async (end) => {
+      const writer = await openWriter(way)
+      const server = await listen()
+      const gone = await connectPair(server)
+      const teller = new Teller(gone.near)
+      const handle = writer.handleOf(gone.near, teller)
+      if (!handle) throw new Error('The socket can not be written to below its stream')
+      const { fd } = handle
+      gone.near.on('error', () => {})
+      gone.far.on('error', () => {})
+      const received = textOf(gone.far)
+      // Waits for the end of the turn, and the socket's end comes first.
+      writer.write(handle, Buffer.from('last words'), teller)
+      gone.near[end]()
+      if (end === 'destroy' && way === 'native') {
+        await until(() => received() === 'last words', 'what waited was written')
+      } else await closedOf(gone.near)
+      const heir = await openHeir(server, fd)
+      const heard = textOf(heir.far)
+      writer.write(handle, Buffer.from('secret'), teller)
+      writer.flush()
+      const own = new Teller(heir.near)
+      const ownHandle = writer.handleOf(heir.near, own)
+      if (!ownHandle) throw new Error('The socket can not be written to below its stream')
+      writer.write(ownHandle, Buffer.from('mine'), own)
+      writer.flush()
+      heir.near.end()
+      await once(heir.far, 'end')
+      expect(heard()).toBe('mine')
+    },
+  )
+})
+
+/** A connection whose near end got the descriptor. */
+async function openHeir(server: Server, fd: number): Promise<Pair> {
+  for (let count = 0; count < 20; count++) {
+    const { near, far } = await connectPair(server)
+    if (fdOf(near) === fd) return { near, far }
+    if (fdOf(far) === fd) return { near: far, far: near }
+  }
+  throw new Error('Nobody got the descriptor')
+}
+
+function fdOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle: Handle }
+  return handle.fd
+}
+
+function textOf(socket: Socket): () => string {
+  let text = ''
+  socket.setEncoding('latin1').on('data', (data: string) => (text += data))
+  socket.resume()
+  return () => text
+}
+
+it.skipIf(!hasNative)('refuses arguments that are none, and touches nothing', async () => {
+  const { sendAll } = await import('@serverchannel/native')
+  const fds = new Int32Array([-1])
+  const which = new Uint8Array(1)
+  const taken = new Int32Array(1)
+  const pieces = [Buffer.from('x')]
+  expect(sendAll(fds, pieces, which, 1, taken)).toBe(1)
+  expect(taken[0]).toBe(0)
+  expect(sendAll(fds, [], which, 1, taken)).toBe(1)
+  const wrong: readonly (readonly unknown[])[] = [
+    [],
+    [fds, pieces, which, 2, taken],
+    [new Uint8Array(4), piece, which, 1, taken],
+    [fds, pieces, which, 1, new Int32Array(0)],
+    [fds, pieces, fds, 1, taken],
+    [fds, ['x'], which, 1, taken],
+    [fds, { length: 1 }, which, 1, taken],
+    [fds, Array.from({ length: 257 }, () => pieces[0]), which, 1, taken],
+    [fds, pieces, which, 'one', taken],
+  ]
+  for (const given of wrong) expect(() => Reflect.apply(sendAll, undefined, given)).toThrow(TypeError)
 })

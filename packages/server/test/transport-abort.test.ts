@@ -76,7 +76,7 @@ async function overWebSocket(directWrites: DirectWrites): Promise<Rig> {
   const told: string[] = []
   let transport: Transport | undefined
   const writer = new SocketWriter(directWrites)
-  await writer.isDirect
+  await writer.way
   const acceptor = new WebSocketAcceptor(resolveLimits({}), writer)
   const url = await listen({
     onUpgrade(request, socket, head) {
@@ -95,6 +95,7 @@ async function overWebSocket(directWrites: DirectWrites): Promise<Rig> {
 
 const rigs: readonly [string, () => Promise<Rig>][] = [
   ['WebSockets', () => overWebSocket('auto')],
+  ['WebSockets, written to by their handles', () => overWebSocket('handles')],
   ['WebSockets, written to by their streams', () => overWebSocket('off')],
   [
     'ServerSentEvents',

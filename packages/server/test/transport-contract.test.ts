@@ -10,6 +10,7 @@ import { describeTransportInput } from './transport-contract-input.ts'
 
 const transports: readonly [string, OpenClient, TransportTraits][] = [
   ['WebSockets', openWebSocket, {}],
+  ['WebSockets, written to by their handles', openWebSocket, { directWrites: 'handles' }],
   ['WebSockets, written to by their streams', openWebSocket, { directWrites: 'off' }],
   ['ServerSentEvents', openServerSentEvents, {}],
   ['LongPolling', openLongPolling, { hasNoPings: 'A poll that waits tells that its client lives (L4)' }],

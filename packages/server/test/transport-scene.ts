@@ -78,7 +78,7 @@ export async function openTransportScene(options: TransportSceneOptions = {}): P
     return connection
   }
   const socketWriter = new SocketWriter(options.directWrites ?? 'auto')
-  await socketWriter.isDirect
+  await socketWriter.way
   const endpoint = new Endpoint({
     requireAllowed: () => {},
     serve: (init: ServedConnectionInit) => keep(new HubConnection(init, parts)),

@@ -218,8 +218,9 @@ export class NatsReader {
     }
     await link.readHeads(beginsAt, found.lastSeq, (message) => {
       const isNext = isThere || message.seq <= log.lastSeq + 1
-      if (isNext || !link.isCluster) return void take(message)
-      return takeUpTo(message.seq - 1).then(() => take(message))
+      if (!isNext && link.isCluster) return takeUpTo(message.seq - 1).then(() => take(message))
+      take(message)
+      return undefined
     })
     if (!isThere && link.isCluster) await takeUpTo(found.lastSeq)
     log.passTo(isThere && told ? told.seq : found.lastSeq)
@@ -246,14 +247,14 @@ export class NatsReader {
   async #takeLeftOut(toSeq: number, turn: number): Promise<void> {
     for await (const message of this.#leftOut(this.#log.lastSeq + 1, toSeq)) {
       if (turn !== this.#turn) return
-      if (message.seq > this.#log.lastSeq) this.#takeRead(message)
+      if (message.seq > this.#log.lastSeq) this.#take(message)
     }
   }
 
-  #takeRead({ seq, payload, get }: StreamMessage): void {
-    const head = decodeHead(seq, get)
-    if (head) this.apply(head, () => decodeEntries(head, payload))
-    else this.#pass(seq)
+  #take(message: StreamMessage): void {
+    const head = decodeHead(message.seq, (name) => message.get(name))
+    if (head) this.apply(head, () => decodeEntries(head, message.payload))
+    else this.#pass(message.seq)
   }
 
   #pass(seq: number): void {
@@ -308,7 +309,7 @@ export class NatsReader {
             await this.#takeLeftOut(message.seq - 1, turn)
           }
           if (turn !== this.#turn) break
-          this.#takeRead({
+          this.#take({
             seq: message.seq,
             payload: message.data,
             get: (name) => message.headers?.get(name) ?? '',

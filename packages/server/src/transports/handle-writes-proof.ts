@@ -1,35 +1,25 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { HandleWrites } from './handle-writes.ts'
+import type { HandleWriter } from './handle-writes.ts'
+import type { ProvenWrites } from './proven-writes.ts'
 
 const PROOF_MS_MAX = 5000
 const PIECE_BYTES = 65_536
 /** More than any kernel holds of one connection whose other end doesn't read. */
 const PIECES_MAX = 1024
 
-let proof: Promise<HandleWrites | undefined> | undefined
-
-/**
- * Writes to handles, if they do in this Node what they have to: tried once in a process, on a connection to itself, which
- * takes some milliseconds. Undefined where they don't.
- */
-export function provenHandleWrites(): Promise<HandleWrites | undefined> {
-  proof ??= prove(HandleWrites.find())
-  return proof
-}
-
-async function prove(writes: HandleWrites | undefined): Promise<HandleWrites | undefined> {
-  if (!writes) return undefined
+/** Whether these writes do in this Node what they have to, on a connection of this process to itself. */
+export async function proves(writes: ProvenWrites): Promise<boolean> {
   const server = createServer({ pauseOnConnect: true }).unref()
   const signal = AbortSignal.timeout(PROOF_MS_MAX)
   const sockets: Socket[] = []
   try {
     const [near, far] = await openPair(server, sockets, signal)
-    return (await arrivesWhole(writes, near, far, signal)) ? writes : undefined
+    return await arrivesWhole(writes, near, far, signal)
   } catch {
     // No loopback, no permission, or too slow: then it is not proven.
-    return undefined
+    return false
   } finally {
     for (const socket of sockets) socket.destroy()
     server.close()
@@ -59,17 +49,24 @@ function keep(socket: Socket, sockets: Socket[]): Socket {
  * Whether all that is written arrives, in order: what the kernel takes at once, what it takes a part of, and what the
  * stream writes behind that; and whether its writer is told of the end of the one that had to wait.
  */
-async function arrivesWhole(writes: HandleWrites, near: Socket, far: Socket, signal: AbortSignal): Promise<boolean> {
+async function arrivesWhole(writes: ProvenWrites, near: Socket, far: Socket, signal: AbortSignal): Promise<boolean> {
+  const { handleWrites, descriptors } = writes
   const sent = createHash('sha256')
-  const handle = writes.handleOf(near)
+  const handle = handleWrites.handleOf(near)
   if (!handle) return false
   const told = { waitingBytes: 0, isTaken: false, hasFailed: false }
-  const writer = {
-    onWaiting: (bytes: number) => void (told.waitingBytes = bytes),
+  const writer: HandleWriter = {
+    descriptor: -1,
+    onWaiting: (bytes) => void (told.waitingBytes = bytes),
     onTaken: () => void (told.isTaken = true),
     onWriteFailed: () => void (told.hasFailed = true),
   }
-  const write = (data: Buffer): void => writes.writeAll([handle], [data], [writer])
+  if (descriptors) writer.descriptor = descriptors.own(handle, writer)
+  const batch = writes.createBatch()
+  const write = (data: Buffer): void => {
+    batch.add(handle, data, writer)
+    batch.writeAll()
+  }
   write(addTo(sent, randomBytes(100)))
   if (told.waitingBytes > 0) return false
   const piece = randomBytes(PIECE_BYTES)
@@ -78,15 +75,16 @@ async function arrivesWhole(writes: HandleWrites, near: Socket, far: Socket, sig
     piece.writeUInt32BE(count)
     write(addTo(sent, piece))
   }
-  if (told.waitingBytes !== PIECE_BYTES || told.isTaken || told.hasFailed) return false
+  if (told.waitingBytes === 0 || told.waitingBytes > PIECE_BYTES || told.isTaken || told.hasFailed) return false
   near.end(addTo(sent, randomBytes(PIECE_BYTES)))
-  if (writes.handleOf(near)) return false
+  if (handleWrites.handleOf(near)) return false
   const received = createHash('sha256')
   far.on('data', (data: Buffer) => received.update(data)).resume()
   await once(far, 'end', { signal })
   if (!told.isTaken || told.hasFailed || received.digest('hex') !== sent.digest('hex')) return false
-  // A handle that is closed says so.
+  // A handle that is closed says so, and its descriptor is nobody's.
   near.destroy()
+  if (descriptors?.isOwn(writer.descriptor, writer)) return false
   write(randomBytes(1))
   return told.hasFailed
 }

@@ -1,8 +1,12 @@
 import { Socket } from 'node:net'
+import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
+import type { EndingHandle } from './descriptors.ts'
 
 /** Who writes to a socket's handle, and is told what comes of it: nothing, where the kernel took all at once. */
 export interface HandleWriter {
+  /** Of its socket, for as long as it may be used: kept here for SocketWriter. */
+  descriptor: number
   /** The kernel took a part at most: so many bytes wait, until `onTaken`. */
   onWaiting(bytes: number): void
   onTaken(): void
@@ -23,6 +27,11 @@ export class HandleWrites {
   private constructor(internals: Internals) {
     this.#internals = internals
     this.#request = createRequest(internals)
+  }
+
+  /** Of the handles that are written to. */
+  get prototype(): EndingHandle {
+    return this.#internals.TCP.prototype
   }
 
   /** Undefined where this Node has not what is needed. */
@@ -46,18 +55,14 @@ export class HandleWrites {
   }
 
   /**
-   * Writes pieces to handles, each to that at the same index. Writers are told of what the kernel did not take at once,
-   * and of errors. The kernel takes what is written here and by the socket in the order of the calls.
+   * Writes. The writer is told of what the kernel did not take at once, and of an error. The kernel takes what is written
+   * here and by the socket in the order of the calls.
    */
-  writeAll(handles: readonly Handle[], pieces: readonly Buffer[], writers: readonly HandleWriter[]): void {
+  write(handle: Handle, bytes: Buffer, writer: HandleWriter): void {
     const { state, kLastWriteWasAsync } = this.#internals
-    for (const [index, handle] of handles.entries()) {
-      const bytes = pieces[index]
-      const writer = writers[index]
-      if (!bytes || !writer) continue
-      const error = handle.writeBuffer(this.#request, bytes)
-      if (error !== 0 || state[kLastWriteWasAsync] !== 0) this.#tell(error, bytes, writer)
-    }
+    // One whose end is over says nothing at all.
+    const error = handle.writeBuffer(this.#request, bytes) ?? -constants.errno.EBADF
+    if (error !== 0 || state[kLastWriteWasAsync] !== 0) this.#tell(error, bytes, writer)
   }
 
   #tell(error: number, bytes: Buffer, writer: HandleWriter): void {
@@ -78,7 +83,9 @@ const { write: socketWrite } = Socket.prototype as { readonly write: unknown }
 
 /** Of a TCP connection, below its socket. */
 export interface Handle {
-  writeBuffer(request: WriteRequest, data: Buffer): number
+  /** Below 0: it has none. */
+  readonly fd: number
+  writeBuffer(request: WriteRequest, data: Buffer): number | undefined
 }
 
 interface WriteRequest {
@@ -90,7 +97,7 @@ interface WriteRequest {
 
 interface Internals {
   readonly WriteWrap: new () => WriteRequest
-  readonly TCP: unknown
+  readonly TCP: { readonly prototype: EndingHandle }
   /** Tells of the last write, at the index, whether its request is still under way. */
   readonly state: Int32Array
   readonly kLastWriteWasAsync: number

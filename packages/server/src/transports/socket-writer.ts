@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import type { DirectWrites } from '../options.ts'
+import type { Descriptors } from './descriptors.ts'
 import type { Handle, HandleWriter, HandleWrites } from './handle-writes.ts'
-import { provenHandleWrites } from './handle-writes-proof.ts'
+import { provenWrites } from './proven-writes.ts'
+import type { WriteBatch } from './write-batch.ts'
 
 /** So few that what they touch stays in the processor's caches between the two loops. */
 const WAITING_MAX = 128
@@ -12,17 +14,18 @@ const WAITING_MAX = 128
  * what a connection needs out of the processor's caches, little is then left to do.
  */
 export class SocketWriter {
-  /** Whether it writes below streams, once that is known. */
-  readonly isDirect: Promise<boolean>
+  /** How it writes, once that is known. */
+  readonly way: Promise<WritesWay>
   #handleWrites: HandleWrites | undefined
-  /** Of what waits: of each the handle, the bytes and who wrote them, at the same index. */
-  #handles: Handle[] = []
-  #pieces: Buffer[] = []
-  #writers: HandleWriter[] = []
+  #descriptors: Descriptors | undefined
+  #createBatch: (() => WriteBatch) | undefined
+  #batch: WriteBatch | undefined
+  /** What is written may write again. */
+  #spare: WriteBatch | undefined
   #turn = 0
 
   constructor(directWrites: DirectWrites) {
-    this.isDirect = directWrites === 'off' ? Promise.resolve(false) : this.#prove()
+    this.way = directWrites === 'off' ? Promise.resolve('streams') : this.#prove(directWrites)
   }
 
   /** The number of what waits now: another one means that what waited has been written. */
@@ -30,37 +33,48 @@ export class SocketWriter {
     return this.#turn
   }
 
-  /** What can be written to below the socket's stream until somebody writes to the stream; undefined: nothing. */
-  handleOf(socket: Socket): Handle | undefined {
-    return this.#handleWrites?.handleOf(socket)
+  /** What the writer can write to below the socket's stream until somebody writes to the stream; undefined: nothing. */
+  handleOf(socket: Socket, writer: HandleWriter): Handle | undefined {
+    const handle = this.#handleWrites?.handleOf(socket)
+    if (handle && this.#descriptors) writer.descriptor = this.#descriptors.own(handle, writer)
+    return handle
   }
 
   /** Writes when this turn's code has run. A writer for which something waits has to `flush` first. */
   write(handle: Handle, bytes: Buffer, writer: HandleWriter): void {
-    if (this.#handles.push(handle) === 1) queueMicrotask(this.#run)
-    this.#pieces.push(bytes)
-    this.#writers.push(writer)
-    if (this.#handles.length === WAITING_MAX) this.flush()
+    const batch = this.#batch
+    if (!batch) return
+    batch.add(handle, bytes, writer)
+    if (batch.count === 1) {
+      queueMicrotask(this.#run)
+      this.#descriptors?.waiting.add(this.#run)
+    } else if (batch.count === WAITING_MAX) this.flush()
   }
 
   /** Writes all that waits. */
   flush(): void {
-    const handleWrites = this.#handleWrites
-    if (this.#handles.length === 0 || !handleWrites) return
-    const handles = this.#handles
-    const pieces = this.#pieces
-    const writers = this.#writers
-    this.#handles = []
-    this.#pieces = []
-    this.#writers = []
+    const batch = this.#batch
+    if (!batch || batch.count === 0) return
+    this.#batch = this.#spare ?? this.#createBatch?.()
+    this.#spare = undefined
     this.#turn++
-    handleWrites.writeAll(handles, pieces, writers)
+    this.#descriptors?.waiting.delete(this.#run)
+    batch.writeAll()
+    this.#spare = batch
   }
 
   readonly #run = (): void => this.flush()
 
-  async #prove(): Promise<boolean> {
-    this.#handleWrites = await provenHandleWrites()
-    return this.#handleWrites !== undefined
+  async #prove(wanted: DirectWrites): Promise<WritesWay> {
+    const proven = await provenWrites(wanted === 'auto')
+    if (!proven) return 'streams'
+    this.#handleWrites = proven.handleWrites
+    this.#descriptors = proven.descriptors
+    this.#createBatch = () => proven.createBatch()
+    this.#batch = proven.createBatch()
+    return proven.descriptors ? 'native' : 'handles'
   }
 }
+
+/** `native`: a turn in one call of `@serverchannel/native`; `handles`: Node's handles; `streams`: sockets as they are. */
+export type WritesWay = 'native' | 'handles' | 'streams'

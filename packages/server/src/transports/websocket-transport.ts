@@ -55,6 +55,8 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
   #writtenBytes = 0
   /** What is written to, below the socket's stream; undefined: the stream is, or something waits there. */
   #handle: Handle | undefined
+  /** Of the socket, while it may be written to: SocketWriter's. */
+  descriptor = -1
   /** What was written below the socket's stream and the kernel has not taken: of one write at most. */
   #pendingBytes = 0
   /** The writer's turn in which it was last written to below the stream. */
@@ -202,7 +204,7 @@ export class WebSocketTransport implements Transport, HandleWriter, FrameTaker {
     const { writer } = this.#parts
     this.#flush()
     this.#writtenBytes += bytes.length
-    const handle = this.#pendingBytes > 0 ? undefined : (this.#handle ??= writer.handleOf(this.#socket))
+    const handle = this.#pendingBytes > 0 ? undefined : (this.#handle ??= writer.handleOf(this.#socket, this))
     if (!handle) {
       this.#writeToStream(bytes)
       return

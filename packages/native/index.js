@@ -1,0 +1,3 @@
+import { createRequire } from 'node:module'
+
+export const { sendAll } = createRequire(import.meta.url)('./build/send_all.node')

@@ -11,14 +11,20 @@ void connections_cut(struct connections *connections) {
   }
 }
 
+/** Begun in one go, which takes a few milliseconds: the driver's own posts and their answers have to go between. */
+#define BEGUN_AT_ONCE 200
+
 void connections_return_some(struct connections *connections) {
   const struct options *options = connections->options;
   int looked_at = 0;
-  while (connections->away && connections->on_their_way < options->returning_max && looked_at < connections->started) {
+  int begun = 0;
+  while (connections->away && connections->on_their_way < options->returning_max && looked_at < connections->started &&
+         begun < BEGUN_AT_ONCE) {
     struct connection *connection = &connections->all[connections->next_away];
     connections->next_away = (connections->next_away + 1) % connections->started;
     looked_at++;
     if (connection->state != AWAY) continue;
+    begun++;
     connections->away--;
     connections->return_tries++;
     connection->resumption->tries++;

@@ -1,8 +1,9 @@
 import { BODY_BYTES, type Contender } from './contender.ts'
 import { type Faults, faultsOf, type Latency, latencyOf } from './figures.ts'
 import { milliseconds, percentiles } from './markdown.ts'
-import { C_COALESCED, C_LIMIT, latencyServers, OURS } from './message-servers.ts'
+import { C_COALESCED, C_LIMIT, latencyServers, NATIVE, OURS, OURS_NATIVE } from './message-servers.ts'
 import { describeRounds, times } from './plan.ts'
+import { describeWarmUp } from './rounds.ts'
 import { createTable, type Measured, type Table } from './table.ts'
 import { quotient } from './targets.ts'
 
@@ -19,11 +20,12 @@ export const latencyTable: Table = createTable<Figures>({
   lead: (plan) =>
     `Messages to all with a body of ${BODY_BYTES} bytes at a steady rate for ${plan.latencySeconds} s: from the moment at ` +
     'which a post was due to its delivery. A server that cannot keep up falls behind, and its latencies grow as long as ' +
-    `the rate holds. Figures are medians of ${describeRounds(plan)}, all servers in turn within each.`,
+    `the rate holds. Figures are medians of ${describeRounds(plan)}, all servers in turn within each. ${describeWarmUp(plan)}`,
   contenders: latencyServers.map(inPipeline),
   sizes: [1000, 10_000],
   quickSizes: [1000],
   base: OURS,
+  warmUpMessages: (plan) => plan.messagesToWarmUp,
   phasesOf: (plan, connections) => [
     `burst:${times(plan.deliveriesToWarmUp, connections)}:1`,
     `rate:${loadPerSecond(connections)}:${plan.latencySeconds}`,
@@ -40,7 +42,9 @@ export const latencyTable: Table = createTable<Figures>({
   ],
   targets: [
     { what: 'p99: ours to C coalesced', connections: 1000, atMost: 1.3, value: p99To(C_COALESCED) },
+    { what: NATIVE, connections: 1000, atMost: 1.3, value: p99To(C_COALESCED, OURS_NATIVE) },
     { what: 'p99: ours to the C limit', connections: 10_000, atMost: 1.5, value: p99To(C_LIMIT) },
+    { what: NATIVE, connections: 10_000, atMost: 1.5, value: p99To(C_LIMIT, OURS_NATIVE) },
   ],
   note: (_, connections) => `${loadPerSecond(connections)} posts a second.`,
   remark: () => '',
@@ -62,7 +66,10 @@ function inPipeline(contender: Contender): Contender {
   }
 }
 
-function p99To(server: string): (measured: Measured<Figures>, connections: number) => number | undefined {
+function p99To(
+  server: string,
+  ours: string = OURS,
+): (measured: Measured<Figures>, connections: number) => number | undefined {
   return (measured, connections) =>
-    quotient(measured.of(OURS, connections)?.latencyP99Ms, measured.of(server, connections)?.latencyP99Ms)
+    quotient(measured.of(ours, connections)?.latencyP99Ms, measured.of(server, connections)?.latencyP99Ms)
 }

@@ -9,6 +9,8 @@ import { createMessage, signalRFrame } from './servers/envelope.ts'
 export const OURS = 'serverchannel'
 /** Beside the package that gives the kernel a turn in one call. */
 export const OURS_NATIVE: string = `${OURS}-native`
+/** Of a target that was named before. */
+export const NATIVE = 'the same with the native package'
 export const WS_LOOP = 'ws-loop'
 export const SOCKET_IO = 'socket-io'
 export const C_LIMIT = 'c-limit'
@@ -84,7 +86,7 @@ export const burstServers: readonly Contender[] = [
   ...peers,
 ]
 /** Without the peers, which have their own protocols. */
-export const latencyServers: readonly Contender[] = [ours, wsLoop, socketIo, cLimit, cCoalesced]
+export const latencyServers: readonly Contender[] = [ours, oursNative, wsLoop, socketIo, cLimit, cCoalesced]
 
 function isNativeBuilt(): boolean {
   try {

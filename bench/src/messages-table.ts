@@ -11,8 +11,9 @@ import {
   throughputOf,
 } from './figures.ts'
 import { kibibytes, percentiles, rate, ratio, whole } from './markdown.ts'
-import { C_LIMIT, OURS, OURS_NATIVE, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
+import { C_LIMIT, NATIVE, OURS, OURS_NATIVE, SOCKET_IO, singleServers, WS_LOOP } from './message-servers.ts'
 import { describeRounds, messagePhases, postsPerSecond } from './plan.ts'
+import { describeWarmUp } from './rounds.ts'
 import { createTable, type Measured, type Table } from './table.ts'
 import { quotient } from './targets.ts'
 
@@ -29,11 +30,12 @@ export const messagesTable: Table = createTable<Figures>({
   title: 'One message to all connections, one at a time',
   lead: (plan) =>
     `Each message has a body of ${BODY_BYTES} bytes and is posted when all connections have got the one before; figures ` +
-    `are medians of ${describeRounds(plan)}, all servers in turn within each. Latency is measured apart, at a steady rate.`,
+    `are medians of ${describeRounds(plan)}, all servers in turn within each. ${describeWarmUp(plan)}Latency is measured apart, at a steady rate.`,
   contenders: singleServers,
   sizes: [1000, 10_000],
   quickSizes: [1000],
   base: OURS,
+  warmUpMessages: (plan) => plan.messagesToWarmUp,
   phasesOf: messagePhases,
   summaryOf: ({ phases: [, burst] }) => `${whole(burst?.deliveriesPerServerCpuSecond ?? 0)} deliveries per CPU-second`,
   figuresOf: (reports) => ({
@@ -60,9 +62,9 @@ export const messagesTable: Table = createTable<Figures>({
   ],
   targets: [
     { what: 'deliveries per CPU-second: ours to the C limit', atLeast: 0.85, value: oursTo(C_LIMIT) },
-    { what: 'the same with the native package', atLeast: 0.85, value: oursTo(C_LIMIT, OURS_NATIVE) },
+    { what: NATIVE, atLeast: 0.85, value: oursTo(C_LIMIT, OURS_NATIVE) },
     { what: 'ours to a `ws.send` loop', atLeast: 1.2, value: oursTo(WS_LOOP) },
-    { what: 'the same with the native package', atLeast: 1.2, value: oursTo(WS_LOOP, OURS_NATIVE) },
+    { what: NATIVE, atLeast: 1.2, value: oursTo(WS_LOOP, OURS_NATIVE) },
     { what: 'ours to Socket.IO', connections: 1000, atLeast: 1.4, value: oursTo(SOCKET_IO) },
     { what: 'ours to Socket.IO', connections: 10_000, atLeast: 1.7, value: oursTo(SOCKET_IO) },
     {
@@ -71,7 +73,7 @@ export const messagesTable: Table = createTable<Figures>({
       value: (measured, connections) => measured.of(OURS, connections)?.userMicroseconds,
     },
     {
-      what: 'the same with the native package',
+      what: NATIVE,
       atMost: 1.2,
       value: (measured, connections) => measured.of(OURS_NATIVE, connections)?.userMicroseconds,
     },

@@ -4,6 +4,8 @@ export interface Plan {
   /** Of each burst that is measured; divided by the connections, the number of messages. */
   deliveriesPerBurst: number
   deliveriesToWarmUp: number
+  /** Of the messages' table, to few connections, before all. */
+  messagesToWarmUp: number
   /** Of the transports' table, where long polling is slow and bursts are fast. */
   deliveriesOneAtATime: number
   deliveriesInBursts: number
@@ -35,6 +37,7 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     rounds,
     deliveriesPerBurst: isQuick ? 80_000 : 400_000,
     deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
+    messagesToWarmUp: isQuick ? 0 : 8_000,
     deliveriesOneAtATime: isQuick ? 20_000 : 200_000,
     deliveriesInBursts: isQuick ? 320_000 : 1_280_000,
     calls: isQuick ? 30_000 : 200_000,

@@ -1,6 +1,7 @@
 import { BODY_BYTES, type Contender } from './contender.ts'
 import { type DriverOptions, type DriverReport, problemOf, runDriver } from './driver.ts'
 import type { Cores } from './machine.ts'
+import { whole } from './markdown.ts'
 import type { Plan } from './plan.ts'
 import type { ServerProcess } from './server-process.ts'
 import type { Table } from './table.ts'
@@ -12,6 +13,15 @@ export interface Runs {
   reports: DriverReport[]
   /** Why there are no figures. */
   problem?: string
+}
+
+/** That a server sends messages to before it is measured. */
+const WARM_UP_CONNECTIONS = 10
+
+/** For the lead of a table whose servers are warmed up; empty where they are not. */
+export function describeWarmUp({ messagesToWarmUp }: Plan): string {
+  if (messagesToWarmUp === 0) return ''
+  return `Each server has sent ${whole(messagesToWarmUp)} messages to ${WARM_UP_CONNECTIONS} clients before. `
 }
 
 export interface Bench {
@@ -66,10 +76,11 @@ async function runOnce(bench: Bench, table: Table, contender: Contender, runs: R
   try {
     const server = await contender.start(bench.cores.server)
     try {
+      const before = await warmUp(bench, table, contender, server, runs.connections)
       const phases = table.phasesOf(bench.plan, runs.connections, contender.name)
       const report = await runDriver(bench.driver, optionsOf(bench, contender, server, runs.connections, phases))
-      runs.reports.push(report)
-      const problem = problemOf(report)
+      runs.reports.push({ ...report, ...(before[0] && clientsOf(before[0])) })
+      const problem = [...before, report].map(problemOf).find((found) => found !== undefined)
       if (problem !== undefined) runs.problem = problem
     } finally {
       await server.stop()
@@ -77,6 +88,31 @@ async function runOnce(bench: Bench, table: Table, contender: Contender, runs: R
   } catch (error) {
     runs.problem = error instanceof Error ? error.message : String(error)
   }
+}
+
+/** Where the table wants it: first what its clients cost a server that has just begun, then messages. */
+async function warmUp(
+  bench: Bench,
+  table: Table,
+  contender: Contender,
+  server: ServerProcess,
+  connections: number,
+): Promise<readonly DriverReport[]> {
+  const messages = table.warmUpMessages?.(bench.plan) ?? 0
+  if (messages === 0) return []
+  const drive = (count: number, phase: string): Promise<DriverReport> =>
+    runDriver(bench.driver, optionsOf(bench, contender, server, count, [phase]))
+  return [await drive(connections, 'burst:1:1'), await drive(WARM_UP_CONNECTIONS, `burst:${messages}:1`)]
+}
+
+/** What clients cost a server that has had none before. */
+function clientsOf({
+  rssIdleBytes,
+  rssBytesPerConnection,
+  connectsPerSecond,
+  connectsPerServerCpuSecond,
+}: DriverReport): Partial<DriverReport> {
+  return { rssIdleBytes, rssBytesPerConnection, connectsPerSecond, connectsPerServerCpuSecond }
 }
 
 /** How the driver is run against this server. */

@@ -15,6 +15,11 @@ export interface Table {
   readonly quickSizes?: readonly number[]
   /** Whether the command line may ask for other numbers of connections; left out: it may. */
   readonly hasFixedSizes?: boolean
+  /**
+   * So many messages, to few connections, run before what is measured, so that the code that is measured is compiled as in a
+   * server that has run for a while. What clients cost is measured before. Left out: no message.
+   */
+  warmUpMessages?(plan: Plan): number
   phasesOf(plan: Plan, connections: number, server: string): readonly string[]
   /** One run in a few words, while the others are still to come. */
   summaryOf(report: DriverReport): string
@@ -73,6 +78,7 @@ export function createTable<Figures extends object>(init: TableInit<Figures>): T
     sizes: init.sizes,
     ...(init.quickSizes ? { quickSizes: init.quickSizes } : {}),
     hasFixedSizes: init.hasFixedSizes ?? false,
+    ...(init.warmUpMessages ? { warmUpMessages: init.warmUpMessages } : {}),
     phasesOf: init.phasesOf,
     summaryOf: init.summaryOf,
     answer(plan, runs) {

@@ -3,8 +3,8 @@ import chromium from '@sparticuz/chromium'
 import { type Browser, chromium as playwright } from 'playwright-core'
 
 /** Debian's Chromium: the whole of it, where that from npm has no tabs and no back-forward cache. */
-const WHOLE_CHROMIUM = '/usr/bin/chromium'
-const ARGUMENTS = [
+export const WHOLE_CHROMIUM = '/usr/bin/chromium'
+export const ARGUMENTS: readonly string[] = [
   '--no-sandbox',
   '--disable-dev-shm-usage',
   '--disable-gpu',
@@ -26,7 +26,7 @@ export function wholeChromiumMissing(): string | undefined {
 export async function launchWholeChromium(): Promise<Browser> {
   return playwright.launch({
     executablePath: WHOLE_CHROMIUM,
-    args: ARGUMENTS,
+    args: [...ARGUMENTS],
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   })
 }
@@ -38,6 +38,6 @@ export async function launchWholeChromium(): Promise<Browser> {
 export async function launchBrowser(): Promise<Browser> {
   return playwright.launch({
     executablePath: await chromium.executablePath(),
-    args: ARGUMENTS,
+    args: [...ARGUMENTS],
   })
 }

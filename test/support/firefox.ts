@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { accessSync, constants, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { WebSocket } from 'ws'
+import { CommandSocket } from './command-socket.ts'
+import { RemoteBrowser } from './remote-browser.ts'
 
 /** Debian's. Its own `firefox` of playwright is a patched one. */
 const FIREFOX = '/usr/bin/firefox-esr'
@@ -36,17 +33,6 @@ const PREFERENCES: Readonly<Record<string, string | number | boolean>> = {
   'toolkit.telemetry.enabled': false,
   'toolkit.telemetry.server': '',
 }
-const START_MS_MAX = 30_000
-const COMMAND_MS_MAX = 30_000
-
-interface Answer {
-  readonly id?: number
-  readonly type: 'success' | 'error' | 'event'
-  readonly result?: Record<string, unknown>
-  readonly error?: string
-  readonly message?: string
-}
-
 /** @returns why there is none here; undefined where there is one */
 export function firefoxMissing(): string | undefined {
   try {
@@ -59,44 +45,24 @@ export function firefoxMissing(): string | undefined {
 
 /** A real Firefox, told what to do by WebDriver BiDi. Source: w3c.github.io/webdriver-bidi. */
 export class Firefox {
-  readonly #process: ChildProcess
-  readonly #profile: string
-  readonly #socket: WebSocket
-  readonly #waiting = new Map<number, (answer: Answer) => void>()
-  #lastId = 0
+  readonly #browser: RemoteBrowser
+  readonly #socket: CommandSocket
 
-  private constructor(child: ChildProcess, profile: string, socket: WebSocket) {
-    this.#process = child
-    this.#profile = profile
+  private constructor(browser: RemoteBrowser, socket: CommandSocket) {
+    this.#browser = browser
     this.#socket = socket
-    socket.on('message', (data: Buffer) => {
-      const answer = JSON.parse(data.toString()) as Answer
-      if (answer.id === undefined) return
-      this.#waiting.get(answer.id)?.(answer)
-      this.#waiting.delete(answer.id)
-    })
   }
 
   static async launch(): Promise<Firefox> {
-    const profile = mkdtempSync(join(tmpdir(), 'serverchannel-firefox-'))
-    const lines = Object.entries(PREFERENCES).map(
-      ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
-    )
-    writeFileSync(join(profile, 'user.js'), lines.join('\n'))
-    const args = ['--headless', '--no-remote', '--new-instance', '--remote-debugging-port=0', '--profile', profile]
-    const child = spawn(FIREFOX, [...args, 'about:blank'], {
-      // Its home would be made for it, beside the tester's own.
-      env: { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1' },
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const browser = await RemoteBrowser.launch(FIREFOX, argsFor, /WebDriver BiDi listening on (ws:\/\/\S+)/, {
+      MOZ_CRASHREPORTER_DISABLE: '1',
     })
     try {
-      const socket = new WebSocket(`${await whereItListens(child)}/session`)
-      await once(socket, 'open')
-      const firefox = new Firefox(child, profile, socket)
-      await firefox.send('session.new', { capabilities: {} })
-      return firefox
+      const socket = await CommandSocket.connect('Firefox', `${browser.url}/session`)
+      await socket.send('session.new', { capabilities: {} })
+      return new Firefox(browser, socket)
     } catch (error) {
-      await end(child, profile)
+      await browser.close()
       throw error
     }
   }
@@ -110,21 +76,12 @@ export class Firefox {
 
   /** @throws Error with what Firefox says */
   async send(method: string, params: object): Promise<Record<string, unknown>> {
-    const id = ++this.#lastId
-    const answered = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve))
-    this.#socket.send(JSON.stringify({ id, method, params }))
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`Firefox does not answer ${method}`)), COMMAND_MS_MAX)
-    })
-    const { type, result, error, message } = await Promise.race([answered, late]).finally(() => clearTimeout(timer))
-    if (type === 'error') throw new Error(`Firefox says to ${method}: ${error}, ${message}`)
-    return result ?? {}
+    return await this.#socket.send(method, params)
   }
 
   async close(): Promise<void> {
-    this.#socket.terminate()
-    await end(this.#process, this.#profile)
+    this.#socket.close()
+    await this.#browser.close()
   }
 }
 
@@ -178,29 +135,18 @@ export class FirefoxPage {
   }
 }
 
-async function whereItListens(child: ChildProcess): Promise<string> {
-  if (!child.stderr) throw new Error('Firefox has no output')
-  const lines = createInterface(child.stderr)
-  const said: string[] = []
-  const timer = setTimeout(() => lines.close(), START_MS_MAX)
-  try {
-    for await (const line of lines) {
-      said.push(line)
-      const url = /WebDriver BiDi listening on (ws:\/\/\S+)/.exec(line)?.[1]
-      if (url) return url
-    }
-  } finally {
-    clearTimeout(timer)
-    // What else it says is of no interest, and has to go somewhere.
-    child.stderr.resume()
-  }
-  throw new Error(`Firefox does not say where it listens: ${said.join('\n')}`)
-}
-
-async function end(child: ChildProcess, profile: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
-  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+function argsFor(profile: string): readonly string[] {
+  const lines = Object.entries(PREFERENCES).map(
+    ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
+  )
+  writeFileSync(join(profile, 'user.js'), lines.join('\n'))
+  return [
+    '--headless',
+    '--no-remote',
+    '--new-instance',
+    '--remote-debugging-port=0',
+    '--profile',
+    profile,
+    'about:blank',
+  ]
 }

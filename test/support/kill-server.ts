@@ -65,6 +65,11 @@ export class KillableServer {
     if (answer.error !== undefined) throw new Error(`The server did not start: ${answer.error}`)
   }
 
+  /** `SIGSTOP`: it does nothing from here on, until `SIGCONT`. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#running?.kill(name)
+  }
+
   async close(): Promise<void> {
     await this.kill()
     await this.#next.end()

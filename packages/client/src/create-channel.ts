@@ -42,7 +42,7 @@ export function createChannel<Contract>(
   const { environment } = settings
   const hub = resolveHubUrl(url)
   const choice = chooseTransport(hub, settings, transports)
-  const kept = area ? keepPosition?.(hub, area, environment) : undefined
+  const kept = area ? keepPosition?.(hub, area, environment, position) : undefined
   const connected = upgradeTransport(
     (listener) => openConnectionSource(hub, settings, { choice, createCalls }, listener),
     choice,

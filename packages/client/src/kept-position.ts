@@ -16,15 +16,19 @@ export interface KeptPosition {
  * further behind would lose what is in between. Kept it is within a second, and when the page is hidden or left; together
  * with whose it is, as the server has said. Undefined where another channel's is kept, or nothing can be.
  */
-export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Environment): KeptPosition | undefined {
+export function keepPosition(
+  hub: URL,
+  area: 'tab' | 'user',
+  environment: Environment,
+  given?: string,
+): KeptPosition | undefined {
   const values = (environment.kept ?? keptByPage)(area === 'tab' ? 'tab' : 'browser')
   const key = `serverchannel ${hub.origin}${hub.pathname} position`
   const taken = (page[TAKEN] ??= new Set())
   if (!values || taken.has(key)) return undefined
   taken.add(key)
-  const found = values.getItem(key) ?? ''
-  const end = Math.max(found.indexOf(' '), 0)
-  let owner = found.slice(0, end)
+  // A position that is given is meant for whoever the user is.
+  let [owner = '', position] = ((!given && values.getItem(key)) || '').split(' ')
   let unsaved: string | undefined
   let timer: Timer | undefined
   const write = (): void => {
@@ -48,7 +52,7 @@ export function keepPosition(hub: URL, area: 'tab' | 'user', environment: Enviro
     timer ??= environment.after(SAVE_DELAY_MS, write)
   }
   return {
-    position: found.slice(end + 1) || undefined,
+    position,
     keep: (open) => (channel) =>
       open({
         ...channel,

@@ -4,7 +4,8 @@ import type { Message } from '../src/index.ts'
 import { createTerrasoft, installTerrasoft, type ServerChannelOptions, type Terrasoft } from '../src/terrasoft.ts'
 import { settle } from './fake-clock.ts'
 import { World } from './harness.ts'
-import { CLOSE, channelState, hubMessage, serverMessage } from './wire.ts'
+import { MemoryStorage } from './memory-storage.ts'
+import { CLOSE, channelOwner, channelState, hubMessage, serverMessage } from './wire.ts'
 
 let world: World
 let options: ServerChannelOptions
@@ -162,6 +163,23 @@ describe('the connection', () => {
     socket.shakeHands(serverMessage('A', 2, 'e:2') + channelState('e', 2, { recovered: true }))
     expect(bodies).toEqual([1, 2])
     expect(world.network.liveMax).toBe(1)
+  })
+
+  it('keeps the position of whom it goes on as, for the next page', async () => {
+    const tab = new MemoryStorage()
+    world.kept.set('tab', tab)
+    const kept = (): string | null => tab.getItem('serverchannel http://host.test/msg position')
+    const { ServerChannel } = await opened()
+    world.network.socket.receive(channelOwner('owner of ann') + serverMessage('A', 1, 'e:1'))
+    await world.clock.pass(1_000)
+    expect(kept()).toBe('owner of ann e:1')
+    ServerChannel.init({ user: 'bob' })
+    await settle()
+    const { searchParams } = world.network.socket.url
+    expect([searchParams.get('position'), searchParams.get('owner')]).toEqual(['e:1', ''])
+    world.network.socket.shakeHands(channelOwner('owner of bob') + channelState('e', 2, { recovered: true }))
+    await world.clock.pass(1_000)
+    expect(kept()).toBe('owner of bob e:2')
   })
 
   it('may be a channel that is there already', async () => {

@@ -84,6 +84,9 @@ export async function createServerChannel<const Contract extends MessageContract
       logger.warn({ err: error }, 'Other nodes were not told something, or said what is none of ours'),
   })
   const connections = new Connections({ channel, roster, cluster, hubAt, now: () => systemClock.now() })
+  const directWrites = options.directWrites ?? 'auto'
+  const socketWriter = new SocketWriter(directWrites)
+  void socketWriter.way.then((way) => logger.info({ way }, 'How frames go to sockets'))
   const endpoints = new Endpoints({
     options,
     roster,
@@ -94,7 +97,7 @@ export async function createServerChannel<const Contract extends MessageContract
     clock: systemClock,
     logger,
     createId: createConnectionId,
-    socketWriter: new SocketWriter(options.directWrites ?? 'auto'),
+    socketWriter,
     nodes,
   })
   const path = options.path ?? '/msg'
@@ -132,7 +135,6 @@ export async function createServerChannel<const Contract extends MessageContract
     onError: (err) => logger.error({ err }, 'What transactions posted waits: it could not be brought into the log'),
     onWarning: (reason) => logger.warn(reason),
   })
-  const directWrites = options.directWrites ?? 'auto'
   const workers =
     log && new WorkerPool({ count: limits.workers, log, channel, limits, directWrites, clock: systemClock, logger })
   const channelMethods = createChannelMethods({ ...shared, channel, messages })

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { ChannelError } from '../src/channel/channel-error.ts'
 import type { Draft } from '../src/channel/entry.ts'
 import type { Appended } from '../src/channel/store.ts'
 import { AppendQueue, type AppendQueueLimits, EngineAway } from '../src/stores/append-queue.ts'
@@ -48,6 +49,29 @@ function outcomeOf(appending: Promise<Appended>): Promise<Appended | Error> {
 }
 
 describe('appends to an engine', () => {
+  it('that are too large together go one by one, in order, and only one that is too large alone fails', async () => {
+    const { queue, writes } = createQueue()
+    const outcomes = range(1, 5).map((number) => outcomeOf(queue.append([draft(String(number))])))
+    writes[0]?.answer()
+    const tooLarge = new ChannelError('body_too_large', 'Too large.')
+    await until(() => writes.length === 2, 'the others go together')
+    expect(writes[1]?.bodies).toEqual(['2', '3', '4', '5'])
+    writes[1]?.fail(tooLarge)
+    for (const [index, body] of ['2', '3', '4', '5'].entries()) {
+      await until(() => writes.length === index + 3, 'the next goes')
+      expect(writes[index + 2]?.bodies).toEqual([body])
+      // Those that come meanwhile go together again, behind.
+      if (index === 0) outcomes.push(...range(6, 7).map((number) => outcomeOf(queue.append([draft(String(number))]))))
+      if (body === '3') writes[index + 2]?.fail(tooLarge)
+      else writes[index + 2]?.answer()
+    }
+    await until(() => writes.length === 7, 'what came meanwhile goes')
+    expect(writes[6]?.bodies).toEqual(['6', '7'])
+    writes[6]?.answer()
+    const found = (await Promise.all(outcomes)).map((outcome) => (outcome instanceof Error ? outcome : outcome.offsets))
+    expect(found).toEqual([[1], [2], tooLarge, [3], [4], [5], [6]])
+  })
+
   it('that come while one is under way go together, up to a bound, and each gets its own offsets', async () => {
     const { queue, writes } = createQueue()
     const outcomes = range(1, 6).map((number) => queue.append([draft(String(number))]))

@@ -247,8 +247,28 @@ describe.skipIf(!hasNats)('what a NATS server is told, and says', () => {
   it('too much for one message: an error that says what to raise', async () => {
     const nats = await start('max_payload: 20000')
     const { store } = await open(nats.url, channelName())
-    await expect(store.append([draft(JSON.stringify('x'.repeat(20_000)))])).rejects.toThrow(/max_payload/)
+    const large = JSON.stringify('x'.repeat(20_000))
+    await expect(store.append([draft(large)])).rejects.toMatchObject({
+      code: 'body_too_large',
+      message: expect.stringMatching(/max_payload/),
+    })
     expect(await append(store, [draft('1')])).toEqual([1])
+  })
+
+  it('too much for one message where appends go together: each that fits alone is taken', async () => {
+    const nats = await start('max_payload: 20000')
+    const { store } = await open(nats.url, channelName())
+    const half = JSON.stringify('x'.repeat(10_000))
+    const bodies = ['1', half, half, JSON.stringify('x'.repeat(20_000)), half, '2']
+    const outcomes = await Promise.all(
+      bodies.map((body) =>
+        store.append([draft(body)]).then(
+          ({ offsets }) => offsets[0],
+          ({ code }) => code as string,
+        ),
+      ),
+    )
+    expect(outcomes).toEqual([1, 2, 3, 'body_too_large', 4, 5])
   })
 
   it('drops messages whose entries are history no more, but the last', async () => {

@@ -215,8 +215,9 @@ export class ServerChannel extends Observable<ServerChannelEvents> {
     this.#listening.abort()
     const position = left?.position ?? options.position
     const connecting = { ...options, position, reconnectDelayMs: this.reconnectTimeout }
-    this.#use(connect(withUser(url, this.#user), connecting))
+    // First, so that the position is kept for the one that goes on.
     void left?.close()
+    this.#use(connect(withUser(url, this.#user), connecting))
   }
 
   #use(channel: Channel): void {

@@ -18,6 +18,12 @@ export function createOwnServer(routes: Routes): Server {
 }
 
 /**
+ * Connections that wait to be accepted: as many as the kernel keeps (`net.core.somaxconn`). With Node's 511, of thousands of
+ * clients that come back at once most ask again after one second, three, seven, fifteen, thirty-one.
+ */
+const BACKLOG = 65_535
+
+/**
  * Rejects where the port can't be had.
  *
  * @param onError told of a connection that can't be accepted, as where the process is out of file descriptors: that ends nothing
@@ -29,7 +35,7 @@ export function listenOn(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject)
       server.on('error', onError)
       resolve()

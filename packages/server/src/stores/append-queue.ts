@@ -66,6 +66,8 @@ export class AppendQueue {
   #waiting: Waiting[] = []
   #piece: Piece | undefined
   #pieceNumber = 0
+  /** So many of those that wait go by themselves. */
+  #alone = 0
   #count = 0
   #bytes = 0
   #isWriting = false
@@ -152,7 +154,8 @@ export class AppendQueue {
           break
         }
         this.#away = undefined
-        this.#end(piece, (waiting) => waiting.reject(error as Error))
+        if (isTooLarge(error) && piece.parts.length > 1 && !piece.isOver) this.#takeApart(piece)
+        else this.#end(piece, (waiting) => waiting.reject(error as Error))
       }
     }
     this.#isWriting = false
@@ -170,14 +173,22 @@ export class AppendQueue {
     for (const waiting of this.#waiting) {
       count += waiting.drafts.length
       bytes += waiting.bytes
-      if (taken > 0 && (count > pieceCountMax || bytes > pieceBytesMax)) break
+      if (taken > 0 && (this.#alone > 0 || count > pieceCountMax || bytes > pieceBytesMax)) break
       taken++
     }
     if (taken === 0) return undefined
+    if (this.#alone > 0) this.#alone--
     const parts = this.#waiting.splice(0, taken)
     const [first] = parts
     const drafts = parts.length === 1 && first ? first.drafts : parts.flatMap((waiting) => waiting.drafts)
     return { number: ++this.#pieceNumber, parts, drafts, isOver: false }
+  }
+
+  /** What went together is too large for the engine: each append goes by itself, and only one that is too large alone fails. */
+  #takeApart(piece: Piece): void {
+    this.#piece = undefined
+    this.#alone = piece.parts.length
+    this.#waiting.unshift(...piece.parts)
   }
 
   #give(piece: Piece, { epoch, offsets, durability }: Appended): void {
@@ -241,4 +252,8 @@ function closedError(engine: string): ChannelError {
 function unknownError(engine: string, cause: unknown): ChannelError {
   const message = `${engine} did not answer: the message may be in the log or not. Post it again with the same id.`
   return new ChannelError('store_failed', message, { cause })
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ChannelError && error.code === 'body_too_large'
 }

@@ -263,7 +263,7 @@ export class NatsStore implements Store {
     const bytesMax = this.#link?.messageBytesMax ?? 0
     if (bytes <= bytesMax) return
     const text = `One append has ${bytes} bytes, and NATS takes ${bytesMax} in a message: raise 'max_payload' in its configuration, or post less at once.`
-    throw new ChannelError('store_failed', text)
+    throw new ChannelError('body_too_large', text)
   }
 
   /** Once a second: is it the log that the node knows, does what is appended come, what is too old. */

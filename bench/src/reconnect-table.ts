@@ -104,8 +104,8 @@ export const reconnectTable: Table = createTable<Figures>({
   note: (_, connections) => `${perSecond(connections)} posts a second while they come back.`,
   remark: () => '',
   footer:
-    'From the moment at which the first client connects again until the last has everything. All begin to connect at ' +
-    'the same moment, which is more than the kernel keeps waiting: some it makes ask again after a second.',
+    'From the moment at which the first client connects again until the last has everything. The driver begins as fast as it ' +
+    'can, with its posts and their answers between; whom the kernel has no room for it makes ask again after a second.',
 })
 
 function perSecond(connections: number): number {

@@ -45,10 +45,10 @@ export function keepPosition(
   const stopSigns = environment.onSign((sign) => {
     if (sign === 'hidden' || sign === 'frozen') write()
   })
-  const save = (position: string | undefined): void => {
+  const save = (reached: string | undefined): void => {
     // Before the server has said whose it is, nobody could tell for whom it may be resumed.
-    if (!position || !owner) return
-    unsaved = `${owner} ${position}`
+    if (!reached || !owner) return
+    unsaved = `${owner} ${reached}`
     timer ??= environment.after(SAVE_DELAY_MS, write)
   }
   return {

@@ -43,8 +43,8 @@ export class ChromiumTabs {
   }
 
   async close(): Promise<void> {
+    await this.#browser.close(() => this.#socket.send('Browser.close', {}))
     this.#socket.close()
-    await this.#browser.close()
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const START_MS_MAX = 30_000
+const END_MS_MAX = 10_000
 
 /** A browser in a process of its own, with a profile that nobody has seen before. */
 export class RemoteBrowser {
@@ -44,7 +45,13 @@ export class RemoteBrowser {
     }
   }
 
-  async close(): Promise<void> {
+  /** @param goodbye asks it to end, with all its processes; where it does not, or left out, it is killed */
+  async close(goodbye?: () => Promise<unknown>): Promise<void> {
+    if (goodbye && isRunning(this.#child)) {
+      const exit = once(this.#child, 'exit', { signal: AbortSignal.timeout(END_MS_MAX) })
+      goodbye().catch(() => {})
+      await exit.catch(() => {})
+    }
     await end(this.#child, this.#profile)
   }
 }
@@ -68,8 +75,12 @@ async function whereItListens(program: string, child: ChildProcess, announcement
   throw new Error(`${program} does not say where it listens: ${said.join('\n')}`)
 }
 
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null
+}
+
 async function end(child: ChildProcess, profile: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
+  if (isRunning(child)) {
     child.kill('SIGKILL')
     await once(child, 'exit')
   }

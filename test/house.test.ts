@@ -47,6 +47,7 @@ const inServer = (folders: string): RegExp => new RegExp(`^${server}/(?:${folder
 const OPTIONS = new RegExp(`^${server}/options\\.ts$`)
 const CLOCK = new RegExp(`^${server}/system-clock\\.ts$`)
 const PROTOCOL = /^@serverchannel\/protocol(?:\/messagepack)?$/
+const NATIVE = /^@serverchannel\/native$/
 const NODE = /^node:/
 
 describe('imports', () => {
@@ -94,7 +95,7 @@ describe('imports', () => {
     ['outbox', [inServer('outbox|stores|channel'), PROTOCOL, NODE, /^pg$/, /^mysql2\/promise$/]],
     ['auth', [inServer('auth|channel'), OPTIONS, NODE, /^jose$/]],
     ['hub', [inServer('hub|channel'), OPTIONS, PROTOCOL, NODE]],
-    ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/]],
+    ['transports', [inServer('transports|hub|auth|channel'), OPTIONS, PROTOCOL, NODE, /^ws$/, /^pino$/, NATIVE]],
     ['workers', [inServer('workers|transports|hub|stores|channel'), OPTIONS, CLOCK, PROTOCOL, NODE, /^pino$/]],
     ['cluster', [inServer('cluster|hub|channel'), PROTOCOL, NODE]],
     ['http', [inServer('http|transports|auth|channel'), OPTIONS, PROTOCOL, NODE, /^zod$/, /^pino$/]],

@@ -1,4 +1,4 @@
-import type { Handle, HandleWriter } from './handle-writes.ts'
+import type { EndingHandle, Handle, HandleWriter } from './handle-writes.ts'
 
 /**
  * Who may write to which descriptor by its number. A number belongs to somebody else as soon as its socket is closed: so
@@ -41,9 +41,4 @@ export class Descriptors {
     const { fd } = handle
     if (fd >= 0) this.#owners[fd] = undefined
   }
-}
-
-export interface EndingHandle {
-  close?: unknown
-  reset?: unknown
 }

@@ -1,13 +1,22 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import type { HandleWriter } from './handle-writes.ts'
-import type { ProvenWrites } from './proven-writes.ts'
+import type { Descriptors } from './descriptors.ts'
+import type { HandleWriter, HandleWrites } from './handle-writes.ts'
+import type { WriteBatch } from './write-batch.ts'
 
 const PROOF_MS_MAX = 5000
 const PIECE_BYTES = 65_536
 /** More than any kernel holds of one connection whose other end doesn't read. */
 const PIECES_MAX = 1024
+
+/** A way below the streams of sockets that does in this Node what it has to. */
+export interface ProvenWrites {
+  readonly handleWrites: HandleWrites
+  /** Given where descriptors are written to. */
+  readonly descriptors?: Descriptors
+  createBatch(): WriteBatch
+}
 
 /** Whether these writes do in this Node what they have to, on a connection of this process to itself. */
 export async function proves(writes: ProvenWrites): Promise<boolean> {

@@ -1,7 +1,6 @@
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
-import type { EndingHandle } from './descriptors.ts'
 
 /** Who writes to a socket's handle, and is told what comes of it: nothing, where the kernel took all at once. */
 export interface HandleWriter {
@@ -86,6 +85,12 @@ export interface Handle {
   /** Below 0: it has none. */
   readonly fd: number
   writeBuffer(request: WriteRequest, data: Buffer): number | undefined
+}
+
+/** How handles end; undefined where this Node has no such way. */
+export interface EndingHandle {
+  close?: unknown
+  reset?: unknown
 }
 
 interface WriteRequest {

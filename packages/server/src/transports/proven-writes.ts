@@ -1,16 +1,8 @@
 import { DescriptorBatch, type SendAll } from './descriptor-batch.ts'
 import { Descriptors } from './descriptors.ts'
 import { HandleWrites } from './handle-writes.ts'
-import { proves } from './handle-writes-proof.ts'
+import { type ProvenWrites, proves } from './handle-writes-proof.ts'
 import { HandleBatch, type WriteBatch } from './write-batch.ts'
-
-/** A way below the streams of sockets that does in this Node what it has to. */
-export interface ProvenWrites {
-  readonly handleWrites: HandleWrites
-  /** Given where descriptors are written to. */
-  readonly descriptors?: Descriptors
-  createBatch(): WriteBatch
-}
 
 let byHandles: Promise<ProvenWrites | undefined> | undefined
 let byDescriptors: Promise<ProvenWrites | undefined> | undefined

@@ -2,6 +2,7 @@
 import { connect } from '@serverchannel/client'
 import { ChannelProvider, useConnectionState, useLatest, useMessage } from '@serverchannel/client/react'
 import { createElement as h, StrictMode, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { createRoot } from 'react-dom/client'
 
 window.handled = []
@@ -17,7 +18,8 @@ function Orders({ factor }) {
 
 function App() {
   const [props, setProps] = useState({ isShown: true, factor: 1 })
-  window.setProps = setProps
+  // Rendered when it returns: React would else take its time.
+  window.setProps = (next) => flushSync(() => setProps(next))
   return props.isShown ? h(Orders, { factor: props.factor }) : h('p', { id: 'away' }, 'away')
 }
 

@@ -39,7 +39,7 @@ export function usage(tables: readonly KnownTable[]): string {
   --connections 1000,10000   how many connections, a section for each number
                              (${tables.map(({ name, sizes }) => `${name}: ${sizes.join(',')}`).join('; ')})
   --servers a,b              which servers (all):${servers.join('')}
-  --quick                    one short round: under two minutes, for a first look only
+  --quick                    one short round, without nats, nchan and bun: for a first look only
   --rounds N                 rounds to take the median of (3)
   --name NAME                name of the files in bench/results (the date)
   --json                     print JSON instead of the Markdown table

@@ -1,8 +1,10 @@
 import { compareDrivers } from './compare-drivers.ts'
 import { compileDriver } from './compiler.ts'
+import type { Contender } from './contender.ts'
 import { type Flags, readFlags, UsageError, usage } from './flags.ts'
 import { type Cores, chooseCores, describeMachine, type Machine, openFilesMax } from './machine.ts'
 import { messagesTable } from './messages-table.ts'
+import { peers } from './peers.ts'
 import { createPlan } from './plan.ts'
 import { type TableResults, writeChart, writeResults } from './results.ts'
 import { type Bench, runRounds } from './rounds.ts'
@@ -55,6 +57,12 @@ function sizesOf(table: Table, flags: Flags): readonly number[] {
   return flags.isQuick ? (table.quickSizes ?? table.sizes) : table.sizes
 }
 
+/** A first look is at ours and what stands in its own place: the servers of others are measured where they are named. */
+function contendersOf({ contenders }: Table, { servers, isQuick }: Flags): readonly Contender[] {
+  if (servers) return contenders.filter(({ name }) => servers.includes(name))
+  return isQuick ? contenders.filter(({ name }) => peers.every((peer) => peer.name !== name)) : contenders
+}
+
 async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): Promise<void> {
   const { cores, plan } = bench
   const machine = describeMachine()
@@ -65,7 +73,7 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
   const results: TableResults[] = []
   const written = { markdown: '', json: '' }
   for (const table of asked) {
-    const contenders = table.contenders.filter((contender) => flags.servers?.includes(contender.name) ?? true)
+    const contenders = contendersOf(table, flags)
     if (contenders.length === 0) continue
     const runs = await runRounds(bench, table, contenders, sizesOf(table, flags))
     const { markdown, rows, targets } = table.answer(plan, runs)

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { AlteringProxy } from '../../../test/support/altering-proxy.ts'
 import { hasNats, NatsProcess } from '../../../test/support/nats-process.ts'
+import type { Store } from '../src/channel/store.ts'
 import { range } from './channel-scene.ts'
 import { channelName } from './engine-bounds.ts'
 import { createNatsStore } from './nats-scene.ts'
@@ -31,21 +32,27 @@ function withoutMessages(text: string, leftOut: ReadonlySet<number>): string {
   return altered + info.slice(end)
 }
 
+/** A store that writes, and the address of the same log by a server that leaves messages out. */
+async function begin(missing: readonly number[]): Promise<{ writer: Store; url: string; channel: string }> {
+  const nats = await NatsProcess.start()
+  onTestFinished(() => nats.close())
+  const leftOut = new Set(missing)
+  const proxy = new AlteringProxy(nats.port, (text) => withoutMessages(text, leftOut))
+  onTestFinished(() => proxy.close())
+  const channel = channelName()
+  const writer = createNatsStore(nats.url, channel)
+  await writer.open(new Follower())
+  onTestFinished(() => writer.close())
+  return { writer, url: `nats://${(await proxy.listen()).host}`, channel }
+}
+
 describe.skipIf(!hasNats)('a server of a NATS cluster whose consumers leave out messages that others have', () => {
   it.each([
     ['in the middle', [4, 5, 6]],
     ['at the end', [8, 9]],
   ] as const)('%s: they are read by themselves, and nobody is told of a gap', async (_, missing) => {
-    const nats = await NatsProcess.start()
-    onTestFinished(() => nats.close())
-    const leftOut = new Set<number>(missing)
-    const proxy = new AlteringProxy(nats.port, (text) => withoutMessages(text, leftOut))
-    onTestFinished(() => proxy.close())
-    const channel = channelName()
-    const writer = createNatsStore(nats.url, channel)
-    await writer.open(new Follower())
-    onTestFinished(() => writer.close())
-    const reader = createNatsStore(`nats://${(await proxy.listen()).host}`, channel)
+    const { writer, url, channel } = await begin(missing)
+    const reader = createNatsStore(url, channel)
     const follower = new Follower()
     await reader.open(follower)
     onTestFinished(() => reader.close())
@@ -57,17 +64,9 @@ describe.skipIf(!hasNats)('a server of a NATS cluster whose consumers leave out 
   })
 
   it('when the log is read at the start: all of it is kept', async () => {
-    const nats = await NatsProcess.start()
-    onTestFinished(() => nats.close())
-    const leftOut = new Set([3, 4, 9])
-    const proxy = new AlteringProxy(nats.port, (text) => withoutMessages(text, leftOut))
-    onTestFinished(() => proxy.close())
-    const channel = channelName()
-    const writer = createNatsStore(nats.url, channel)
-    await writer.open(new Follower())
-    onTestFinished(() => writer.close())
+    const { writer, url, channel } = await begin([3, 4, 9])
     for (const number of range(1, 8)) await append(writer, [draft(String(number))])
-    const reader = createNatsStore(`nats://${(await proxy.listen()).host}`, channel)
+    const reader = createNatsStore(url, channel)
     onTestFinished(() => reader.close())
     expect(await reader.open(new Follower())).toMatchObject({ head: 8, trimmedTo: 0 })
     expect((await reader.read(0, 100, 1_000_000)).entries.map(({ offset }) => offset)).toEqual(range(1, 8))

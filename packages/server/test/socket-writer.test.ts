@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Chunk } from '../src/channel/chunk.ts'
 import { resolveLimits } from '../src/options.ts'
+import { Descriptors } from '../src/transports/descriptors.ts'
 import { FrameReaders } from '../src/transports/frame-reader.ts'
 import { type Handle, type HandleWriter, HandleWrites } from '../src/transports/handle-writes.ts'
 import type { ProvenWrites } from '../src/transports/handle-writes-proof.ts'
@@ -366,6 +367,13 @@ function textOf(socket: Socket): () => string {
   socket.resume()
   return () => text
 }
+
+it('touches no handles that end in ways that it does not know', () => {
+  const close = (): void => {}
+  const prototype = { close }
+  expect(Descriptors.guard(prototype)).toBeUndefined()
+  expect(prototype.close).toBe(close)
+})
 
 it.skipIf(!hasNative)('refuses arguments that are none, and touches nothing', async () => {
   const { sendAll } = await import('@serverchannel/native')

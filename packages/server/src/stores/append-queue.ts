@@ -46,6 +46,8 @@ interface Waiting {
   readonly deadlineMs: number
   readonly resolve: (appended: Appended) => void
   readonly reject: (error: Error) => void
+  /** It was part of a piece that was too large. */
+  goesAlone: boolean
 }
 
 interface Piece {
@@ -66,8 +68,6 @@ export class AppendQueue {
   #waiting: Waiting[] = []
   #piece: Piece | undefined
   #pieceNumber = 0
-  /** So many of those that wait go by themselves. */
-  #alone = 0
   #count = 0
   #bytes = 0
   #isWriting = false
@@ -106,7 +106,14 @@ export class AppendQueue {
     this.#count += drafts.length
     this.#bytes += bytes
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ drafts, bytes, deadlineMs: performance.now() + waitMsMax, resolve, reject })
+      this.#waiting.push({
+        drafts,
+        bytes,
+        deadlineMs: performance.now() + waitMsMax,
+        resolve,
+        reject,
+        goesAlone: false,
+      })
       this.#watch()
       if (this.#retry === undefined) this.#run()
     })
@@ -170,14 +177,15 @@ export class AppendQueue {
   #take(): Piece | undefined {
     const { pieceCountMax, pieceBytesMax } = this.#limits
     let [taken, count, bytes] = [0, 0, 0]
+    let isAlone = false
     for (const waiting of this.#waiting) {
       count += waiting.drafts.length
       bytes += waiting.bytes
-      if (taken > 0 && (this.#alone > 0 || count > pieceCountMax || bytes > pieceBytesMax)) break
+      if (taken > 0 && (waiting.goesAlone || isAlone || count > pieceCountMax || bytes > pieceBytesMax)) break
       taken++
+      isAlone = waiting.goesAlone
     }
     if (taken === 0) return undefined
-    if (this.#alone > 0) this.#alone--
     const parts = this.#waiting.splice(0, taken)
     const [first] = parts
     const drafts = parts.length === 1 && first ? first.drafts : parts.flatMap((waiting) => waiting.drafts)
@@ -187,7 +195,7 @@ export class AppendQueue {
   /** What went together is too large for the engine: each append goes by itself, and only one that is too large alone fails. */
   #takeApart(piece: Piece): void {
     this.#piece = undefined
-    this.#alone = piece.parts.length
+    for (const waiting of piece.parts) waiting.goesAlone = true
     this.#waiting.unshift(...piece.parts)
   }
 

@@ -1,6 +1,6 @@
 import type { Descriptors } from './descriptors.ts'
 import type { Handle, HandleWriter, HandleWrites } from './handle-writes.ts'
-import type { WriteBatch } from './write-batch.ts'
+import { BATCH_MAX, type WriteBatch } from './write-batch.ts'
 
 /** Of the package `@serverchannel/native`. */
 export type SendAll = (
@@ -11,9 +11,6 @@ export type SendAll = (
   taken: Int32Array,
 ) => number
 
-/** More is not added: `which` is a byte, and what is added has to stay in the processor's caches. */
-export const DESCRIPTORS_MAX = 128
-
 /**
  * Gives the kernel all pieces of a turn in one call, by the descriptors of their sockets. What it does not take at once
  * goes to the handles, which wait for it.
@@ -22,9 +19,9 @@ export class DescriptorBatch implements WriteBatch {
   readonly #writes: HandleWrites
   readonly #descriptors: Descriptors
   readonly #sendAll: SendAll
-  readonly #fds = new Int32Array(DESCRIPTORS_MAX)
-  readonly #which = new Uint8Array(DESCRIPTORS_MAX)
-  readonly #taken = new Int32Array(DESCRIPTORS_MAX)
+  readonly #fds = new Int32Array(BATCH_MAX)
+  readonly #which = new Uint8Array(BATCH_MAX)
+  readonly #taken = new Int32Array(BATCH_MAX)
   /** Each is there once for all that follow each other. */
   #pieces: Buffer[] = []
   #last: Buffer | undefined

@@ -1,4 +1,4 @@
-import type { EndingHandle, Handle, HandleWriter } from './handle-writes.ts'
+import type { EndingHandle, Handle, HandleEnd, HandleWriter } from './handle-writes.ts'
 
 /**
  * Who may write to which descriptor by its number. A number belongs to somebody else as soon as its socket is closed: so
@@ -10,18 +10,17 @@ export class Descriptors {
   /** What has to run before any handle is closed. */
   readonly waiting: Set<() => void> = new Set()
 
-  /** @param prototype of the handles of sockets; `close` and `reset` are how they end, and both belong to Node alone */
-  constructor(prototype: EndingHandle) {
-    for (const end of ['close', 'reset'] as const) {
-      const original = prototype[end]
-      if (typeof original !== 'function') throw new Error(`Handles have no '${end}'.`)
-      const release = (handle: Handle): void => this.#release(handle)
-      const ending = function (this: Handle, ...args: unknown[]): unknown {
-        release(this)
-        return Reflect.apply(original, this, args)
-      }
-      prototype[end] = ending
-    }
+  /**
+   * @param prototype of the handles of sockets; `close` and `reset` are how they end, and both belong to Node alone
+   * @returns undefined where they end in other ways in this Node, and nothing is touched
+   */
+  static guard(prototype: EndingHandle): Descriptors | undefined {
+    const { close, reset } = prototype
+    if (typeof close !== 'function' || typeof reset !== 'function') return undefined
+    const descriptors = new Descriptors()
+    prototype.close = descriptors.#before(close)
+    prototype.reset = descriptors.#before(reset)
+    return descriptors
   }
 
   /** From here on the writer may write to the handle's descriptor, until the handle is closed. @returns the descriptor */
@@ -34,6 +33,14 @@ export class Descriptors {
 
   isOwn(fd: number, writer: HandleWriter): boolean {
     return this.#owners[fd] === writer
+  }
+
+  #before(end: HandleEnd): HandleEnd {
+    const release = (handle: Handle): void => this.#release(handle)
+    return function (this: Handle, ...args) {
+      release(this)
+      return Reflect.apply(end, this, args)
+    }
   }
 
   #release(handle: Handle): void {

@@ -89,9 +89,11 @@ export interface Handle {
 
 /** How handles end; undefined where this Node has no such way. */
 export interface EndingHandle {
-  close?: unknown
-  reset?: unknown
+  close?: HandleEnd
+  reset?: HandleEnd
 }
+
+export type HandleEnd = (this: Handle, ...args: unknown[]) => unknown
 
 interface WriteRequest {
   oncomplete: (this: WriteRequest, status: number) => void

@@ -30,7 +30,8 @@ async function proveHandles(): Promise<ProvenWrites | undefined> {
 async function proveDescriptors(handleWrites: HandleWrites): Promise<ProvenWrites | undefined> {
   const sendAll = await findSendAll()
   if (!sendAll) return undefined
-  const descriptors = new Descriptors(handleWrites.prototype)
+  const descriptors = Descriptors.guard(handleWrites.prototype)
+  if (!descriptors) return undefined
   const createBatch = (): WriteBatch => new DescriptorBatch(handleWrites, descriptors, sendAll)
   const writes: ProvenWrites = { handleWrites, descriptors, createBatch }
   return (await proves(writes)) ? writes : undefined

@@ -3,10 +3,7 @@ import type { DirectWrites } from '../options.ts'
 import type { Descriptors } from './descriptors.ts'
 import type { Handle, HandleWriter, HandleWrites } from './handle-writes.ts'
 import { provenWrites } from './proven-writes.ts'
-import type { WriteBatch } from './write-batch.ts'
-
-/** So few that what they touch stays in the processor's caches between the two loops. */
-const WAITING_MAX = 128
+import { BATCH_MAX, type WriteBatch } from './write-batch.ts'
 
 /**
  * Writes to sockets in the cheapest way that is sound. What is written in a turn is kept until the turn's code has run,
@@ -48,7 +45,7 @@ export class SocketWriter {
     if (batch.count === 1) {
       queueMicrotask(this.#run)
       this.#descriptors?.waiting.add(this.#run)
-    } else if (batch.count === WAITING_MAX) this.flush()
+    } else if (batch.count === BATCH_MAX) this.flush()
   }
 
   /** Writes all that waits. */

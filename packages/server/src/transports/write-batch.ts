@@ -1,5 +1,8 @@
 import type { Handle, HandleWriter, HandleWrites } from './handle-writes.ts'
 
+/** Of a batch, which is then to be written: so few that what they touch stays in the processor's caches between the two loops. */
+export const BATCH_MAX = 128
+
 /** What is written in a turn: of each piece the handle, the bytes and who wrote them. */
 export interface WriteBatch {
   /** How many wait. */

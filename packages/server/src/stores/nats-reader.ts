@@ -4,7 +4,9 @@ import type { Entry } from '../channel/entry.ts'
 import type { LogFollower, LogState } from '../channel/store.ts'
 import { EngineAway } from './append-queue.ts'
 import type { HistoryBounds } from './history-bounds.ts'
+import { leftOut } from './nats-left-out.ts'
 import type { NatsLink, StreamFound, StreamMessage } from './nats-link.ts'
+import { loadLog, type ToldTo } from './nats-load.ts'
 import { NatsLog } from './nats-log.ts'
 import { decodeEntries, decodeHead, encodePiece, type PieceHead } from './nats-message.ts'
 
@@ -13,8 +15,6 @@ const SILENCE_MS_MAX = 5000
 const CATCH_UP_MS_MAX = 3000
 const FOLLOW_AGAIN_MS = 100
 const TRIES_MAX = 50
-/** Messages that were left out are read so many at once; where none of so many is there, they are gone. */
-const READ_AT_ONCE = 16
 /** In a cluster, messages that the consumer does not bring for so long are read by themselves. */
 const LEFT_OUT_MS_MAX = 500
 /** A leader that was just elected may not have looked at all that it has. */
@@ -39,7 +39,7 @@ export class NatsReader {
   /** What the follower was told last. */
   #told = { epoch: '', head: 0 }
   /** The newest message of which the follower was told; undefined where what came after it was no log. */
-  #toldTo: { readonly created: string; readonly seq: number; readonly writer: string } | undefined
+  #toldTo: ToldTo | undefined
   #shortSinceMs: number | undefined
   /** The connection was lost: what the stream's last message is has to be looked at. */
   #isUnsure = false
@@ -191,61 +191,17 @@ export class NatsReader {
 
   /** Reads anew where everything is: without the bodies. */
   async #load(found: StreamFound): Promise<void> {
-    const { link, bounds, onPiece } = this.#parts
     this.#isFollowing = false
     this.#turn++
     void this.#messages?.close()
-    const log = new NatsLog(bounds)
-    // In a cluster a log that looks like another one may be one that could not be asked. What was told is found in it then,
-    // and what comes after is told as it comes.
-    const told = link.isCluster ? this.#toldTo : undefined
-    const beginsAt = found.count > 0 ? found.firstSeq : found.lastSeq + 1
-    log.passTo(beginsAt - 1)
-    let isThere = false
-    const take = (message: StreamMessage): void => {
-      const head = decodeHead(message.seq, (name) => message.get(name))
-      if (isThere || message.seq <= log.lastSeq) return
-      if (!head) {
-        log.passTo(message.seq)
-        return
-      }
-      log.apply(head, true)
-      onPiece(head)
-      isThere = told?.created === found.created && head.seq === told.seq && head.writer === told.writer
-    }
-    const takeUpTo = async (seq: number): Promise<void> => {
-      for await (const message of this.#leftOut(log.lastSeq + 1, seq)) take(message)
-    }
-    await link.readHeads(beginsAt, found.lastSeq, (message) => {
-      const isNext = isThere || message.seq <= log.lastSeq + 1
-      if (!isNext && link.isCluster) return takeUpTo(message.seq - 1).then(() => take(message))
-      take(message)
-      return undefined
-    })
-    if (!isThere && link.isCluster) await takeUpTo(found.lastSeq)
-    log.passTo(isThere && told ? told.seq : found.lastSeq)
-    this.#log = log
+    this.#log = await loadLog(this.#parts, found, this.#toldTo)
     this.#created = found.created
     this.#silentSinceMs = undefined
   }
 
-  /**
-   * Reads messages by themselves: those that a consumer left out, since the server that keeps it lacks them. Leaves out
-   * what is gone, and ends where much is.
-   */
-  async *#leftOut(fromSeq: number, toSeq: number): AsyncGenerator<StreamMessage> {
-    for (let start = fromSeq; start <= toSeq; start += READ_AT_ONCE) {
-      const seqs = Array.from({ length: Math.min(READ_AT_ONCE, toSeq - start + 1) }, (_, index) => start + index)
-      const found = await Promise.all(seqs.map((seq) => this.#parts.link.read(seq)))
-      const messages = found.filter((message) => message !== undefined)
-      yield* messages
-      if (messages.length === 0) return
-    }
-  }
-
   /** Takes what was left out up to there, where that is not too much to be anything but gone. */
   async #takeLeftOut(toSeq: number, turn: number): Promise<void> {
-    for await (const message of this.#leftOut(this.#log.lastSeq + 1, toSeq)) {
+    for await (const message of leftOut(this.#parts.link, this.#log.lastSeq + 1, toSeq)) {
       if (turn !== this.#turn) return
       if (message.seq > this.#log.lastSeq) this.#take(message)
     }

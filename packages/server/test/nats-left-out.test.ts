@@ -1,7 +1,10 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { AlteringProxy } from '../../../test/support/altering-proxy.ts'
 import { hasNats, NatsProcess } from '../../../test/support/nats-process.ts'
 import type { Store } from '../src/channel/store.ts'
+import { parseNatsAddress } from '../src/stores/nats-address.ts'
 import { range } from './channel-scene.ts'
 import { channelName } from './engine-bounds.ts'
 import { createNatsStore } from './nats-scene.ts'
@@ -33,7 +36,9 @@ function withoutMessages(text: string, leftOut: ReadonlySet<number>): string {
 }
 
 /** A store that writes, and the address of the same log by a server that leaves messages out. */
-async function begin(missing: readonly number[]): Promise<{ writer: Store; url: string; channel: string }> {
+async function begin(
+  missing: readonly number[],
+): Promise<{ writer: Store; url: string; channel: string; nats: NatsProcess }> {
   const nats = await NatsProcess.start()
   onTestFinished(() => nats.close())
   const leftOut = new Set(missing)
@@ -43,7 +48,7 @@ async function begin(missing: readonly number[]): Promise<{ writer: Store; url: 
   const writer = createNatsStore(nats.url, channel)
   await writer.open(new Follower())
   onTestFinished(() => writer.close())
-  return { writer, url: `nats://${(await proxy.listen()).host}`, channel }
+  return { writer, url: `nats://${(await proxy.listen()).host}`, channel, nats }
 }
 
 describe.skipIf(!hasNats)('a server of a NATS cluster whose consumers leave out messages that others have', () => {
@@ -61,6 +66,29 @@ describe.skipIf(!hasNats)('a server of a NATS cluster whose consumers leave out 
     expect(follower.entries.map(({ offset }) => offset)).toEqual(range(1, 8))
     expect(follower.epochs).toEqual([])
     expect(reader.state()).toMatchObject({ head: 8, trimmedTo: 0 })
+  })
+
+  it('of which one is gone: what is behind it waits until that is sure, and then a gap is told', {
+    timeout: 40_000,
+  }, async () => {
+    const { writer, url, channel, nats } = await begin([4, 5, 6, 7, 8, 9])
+    const reader = createNatsStore(url, channel)
+    const follower = new Follower()
+    await reader.open(follower)
+    onTestFinished(() => reader.close())
+    for (const number of range(1, 8)) await append(writer, [draft(String(number))])
+    // That of the third entry, before anybody has asked for it.
+    const connection = await connect({ servers: `127.0.0.1:${nats.port}` })
+    onTestFinished(() => connection.close())
+    const { streams } = await jetstreamManager(connection)
+    const { stream } = parseNatsAddress(`${nats.url}?channel=${encodeURIComponent(channel)}`)
+    await streams.deleteMessage(stream, 4, false)
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    expect(follower.entries.map(({ offset }) => offset)).toEqual([1, 2])
+    expect(follower.epochs).toEqual([])
+    await until(() => follower.entries.at(-1)?.offset === 8, 'the reader has the rest', 20_000)
+    expect(follower.entries.map(({ offset }) => offset)).toEqual([1, 2, 4, 5, 6, 7, 8])
+    expect(follower.epochs).toMatchObject([{ head: 3, trimmedTo: 3 }])
   })
 
   it('when the log is read at the start: all of it is kept', async () => {

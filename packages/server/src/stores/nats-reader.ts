@@ -41,6 +41,8 @@ export class NatsReader {
   /** The newest message of which the follower was told; undefined where what came after it was no log. */
   #toldTo: ToldTo | undefined
   #shortSinceMs: number | undefined
+  /** What comes next in the log can't be had from any server, and what is behind it can. */
+  #holeSinceMs: number | undefined
   /** The connection was lost: what the stream's last message is has to be looked at. */
   #isUnsure = false
   /** Not while the log is read anew: the follower is told first where it goes on. */
@@ -199,7 +201,7 @@ export class NatsReader {
     this.#silentSinceMs = undefined
   }
 
-  /** Takes what was left out up to there, where that is not too much to be anything but gone. */
+  /** Takes what was left out up to there. @throws EngineAway */
   async #takeLeftOut(toSeq: number, turn: number): Promise<void> {
     for await (const message of leftOut(this.#parts.link, this.#log.lastSeq + 1, toSeq)) {
       if (turn !== this.#turn) return
@@ -207,7 +209,14 @@ export class NatsReader {
     }
   }
 
+  /** @throws EngineAway where a cluster leaves out what is before it, for as long as that may pass */
   #take(message: StreamMessage): void {
+    if (this.#parts.link.isCluster && message.seq > this.#log.lastSeq + 1) {
+      const now = performance.now()
+      this.#holeSinceMs ??= now
+      if (now - this.#holeSinceMs < SHORT_MS_MAX) throw new EngineAway('NATS leaves out what it had.')
+    }
+    this.#holeSinceMs = undefined
     const head = decodeHead(message.seq, (name) => message.get(name))
     if (head) this.apply(head, () => decodeEntries(head, message.payload))
     else this.#pass(message.seq)

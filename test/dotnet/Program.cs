@@ -63,7 +63,13 @@ public static class Program
 	private static readonly Guid System_ = new Guid("00000000-0000-0000-0000-000000000001");
 	private static readonly Guid Ann = new Guid("00000000-0000-0000-0000-00000000000a");
 
-	public static int Main(string[] arguments)
+	public static void Main(string[] arguments)
+	{
+		// Where Main returns, mono's runtime can wait for an idle thread of its pool, which ends after a minute at most.
+		Environment.Exit(Run(arguments));
+	}
+
+	private static int Run(string[] arguments)
 	{
 		// A comma for decimals, as on many servers: it must not get into JSON.
 		Thread.CurrentThread.CurrentCulture = new CultureInfo("de-DE");

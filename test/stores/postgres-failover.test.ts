@@ -124,7 +124,7 @@ describePostgres('a log in PostgreSQL with a standby', [], (postgres) => {
     const { epoch } = store.state()
     await failOver(pair)
     expect(await post(store, '4')).toMatchObject({ epoch, durability: 'synced' })
-    await until(() => store.trouble === undefined, 'nothing troubles it', FOUND_MS_MAX)
+    await until(() => store.trouble === undefined, 'each of its connections is back', FOUND_MS_MAX)
     expect((await follower.waitFor(4)).map(({ body }) => body)).toEqual(['1', '2', '3', '4'])
     expect(follower.epochs).toEqual([])
     expect((await store.read(0, 10, 10_000)).entries.map(({ body }) => body)).toEqual(['1', '2', '3', '4'])
@@ -147,6 +147,7 @@ describePostgres('a log in PostgreSQL with a standby', [], (postgres) => {
       expect(after.epoch).not.toBe(epoch)
       await until(() => follower.epochs.length > 0, 'it is told', FOUND_MS_MAX)
       expect(follower.epochs.map((state) => state.epoch)).toEqual([after.epoch])
+      await until(() => store.trouble === undefined, 'each of its connections is back', FOUND_MS_MAX)
       expect((await store.read(0, 10, 10_000)).entries.map(({ body }) => body)).toEqual(['1', '2'])
     },
   )
@@ -179,6 +180,7 @@ describePostgres('a log in PostgreSQL with a standby', [], (postgres) => {
     await failOver(pair)
     for (const body of ['4', '5', '6']) expect((await post(store, body)).epoch).not.toBe(epoch)
     await until(() => follower.epochs.length > 0, 'it is told', FOUND_MS_MAX)
+    await until(() => store.trouble === undefined, 'each of its connections is back', FOUND_MS_MAX)
     expect((await store.read(0, 10, 10_000)).entries.map(({ body }) => body)).toEqual(['1', '4', '5', '6'])
   })
 

@@ -87,6 +87,15 @@ export class RedisProcess {
     return offset !== undefined && new RegExp(`^slave0:.*state=online,offset=${offset},`, 'm').test(info)
   }
 
+  /** Also while it closes its connections, as it does when it becomes one: not yet. */
+  isMaster(): boolean {
+    try {
+      return this.cli('ROLE').startsWith('master')
+    } catch {
+      return false
+    }
+  }
+
   async close(): Promise<void> {
     this.#child?.kill('SIGCONT')
     await this.#end('SIGKILL')

@@ -32,7 +32,7 @@ describe.skipIf(!hasRedis)('behind Sentinel', () => {
     await until(() => master.isReplicated(), 'the replica has all')
     const { epoch } = nodes[0].store.state()
     await master.kill()
-    await until(() => replica.cli('ROLE').startsWith('master'), 'the replica is master', FAIL_OVER_MS_MAX)
+    await until(() => replica.isMaster(), 'the replica is master', FAIL_OVER_MS_MAX)
     await append(nodes[1].store, [draft('6')])
     for (const { store, follower } of nodes) {
       await until(() => follower.entries.at(-1)?.body === '6', 'each node gets what comes after', FAIL_OVER_MS_MAX)

@@ -3,6 +3,7 @@ import { type Faults, faultsOf, median, phaseFigures, type Throughput, throughpu
 import { rate, ratio, whole } from './markdown.ts'
 import { burstServers, C_COALESCED, OURS, SOCKET_IO, WS_LOOP } from './message-servers.ts'
 import { describeRounds, type Plan, times } from './plan.ts'
+import { describeWarmUp } from './rounds.ts'
 import { createTable, type Measured, type Table } from './table.ts'
 import { quotient } from './targets.ts'
 
@@ -12,7 +13,7 @@ interface Figures extends Throughput, Faults {
 
 /** From here on a message to all is so much work that fewer are outstanding. */
 const MANY_CONNECTIONS = 5000
-/** They send each message by itself, and take so much longer that a fifth of the deliveries is enough. */
+/** They send each message by itself, and take so much longer that fewer deliveries are enough. */
 const WITHOUT_COALESCING: readonly string[] = [WS_LOOP, SOCKET_IO, 'nchan']
 
 /** Many messages to all at the same time: what coalescing is for. */
@@ -22,11 +23,12 @@ export const burstsTable: Table = createTable<Figures>({
   lead: (plan) =>
     `Each message has a body of ${BODY_BYTES} bytes. Up to ${outstanding(1000)} messages (${outstanding(10_000)} from ` +
     `${whole(MANY_CONNECTIONS)} connections on) are posted that not all have got, in a pipeline. c-coalesced sends ` +
-    `frames of as many bytes as ours. Figures are medians of ${describeRounds(plan)}, all servers in turn within each.`,
+    `frames of as many bytes as ours. Figures are medians of ${describeRounds(plan)}, all servers in turn within each. ${describeWarmUp(plan)}`,
   contenders: burstServers.map(inPipeline),
   sizes: [1000, 10_000],
   quickSizes: [1000],
   base: OURS,
+  warmUpMessages: (plan) => plan.messagesToWarmUp,
   phasesOf: (plan, connections, server) => {
     const window = outstanding(connections)
     const deliveries = burstDeliveries(plan, server)
@@ -76,7 +78,7 @@ function outstanding(connections: number): number {
 }
 
 function burstDeliveries(plan: Plan, server: string): number {
-  return WITHOUT_COALESCING.includes(server) ? plan.deliveriesCoalesced / 5 : plan.deliveriesCoalesced
+  return WITHOUT_COALESCING.includes(server) ? plan.deliveriesNotCoalesced : plan.deliveriesCoalesced
 }
 
 function inPipeline(contender: Contender): Contender {

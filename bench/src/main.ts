@@ -58,9 +58,10 @@ function sizesOf(table: Table, flags: Flags): readonly number[] {
 }
 
 /** A first look is at ours and what stands in its own place: the servers of others are measured where they are named. */
-function contendersOf({ contenders }: Table, { servers, isQuick }: Flags): readonly Contender[] {
+function contendersOf({ contenders, quickServers }: Table, { servers, isQuick }: Flags): readonly Contender[] {
   if (servers) return contenders.filter(({ name }) => servers.includes(name))
-  return isQuick ? contenders.filter(({ name }) => peers.every((peer) => peer.name !== name)) : contenders
+  if (!isQuick) return contenders
+  return contenders.filter(({ name }) => quickServers?.includes(name) ?? peers.every((peer) => peer.name !== name))
 }
 
 async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): Promise<void> {

@@ -19,8 +19,9 @@ export interface Plan {
   /** Before each phase, and after it. */
   quietMs: number
   graceMs: number
-  /** Of each burst of the bursts' table: servers that coalesce take it in a second or two, the others get a fifth. */
+  /** Of each burst of the bursts' table: servers that coalesce take it in a second or two, the others get fewer. */
   deliveriesCoalesced: number
+  deliveriesNotCoalesced: number
   latencySeconds: number
   /** Of the audiences' table. */
   postsToOne: number
@@ -39,7 +40,7 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     deliveriesToWarmUp: isQuick ? 25_000 : 50_000,
     messagesToWarmUp: isQuick ? 0 : 8_000,
     deliveriesOneAtATime: isQuick ? 10_000 : 200_000,
-    deliveriesInBursts: isQuick ? 160_000 : 1_280_000,
+    deliveriesInBursts: isQuick ? 80_000 : 1_280_000,
     calls: isQuick ? 15_000 : 200_000,
     callsToWarmUp: isQuick ? 10_000 : 50_000,
     postsPerSecondMax: 10,
@@ -49,6 +50,7 @@ export function createPlan(isQuick: boolean, rounds: number): Plan {
     quietMs: isQuick ? 100 : 300,
     graceMs: isQuick ? 100 : 200,
     deliveriesCoalesced: isQuick ? 400_000 : 4_000_000,
+    deliveriesNotCoalesced: isQuick ? 60_000 : 800_000,
     latencySeconds: isQuick ? 0.3 : 5,
     postsToOne: isQuick ? 2_000 : 20_000,
     postsToGroup: isQuick ? 800 : 4_000,

@@ -100,9 +100,12 @@ async function warmUp(
 ): Promise<readonly DriverReport[]> {
   const messages = table.warmUpMessages?.(bench.plan) ?? 0
   if (messages === 0) return []
-  const drive = (count: number, phase: string): Promise<DriverReport> =>
-    runDriver(bench.driver, optionsOf(bench, contender, server, count, [phase]))
-  return [await drive(connections, 'burst:1:1'), await drive(WARM_UP_CONNECTIONS, `burst:${messages}:1`)]
+  const drive = (count: number, posts: number): Promise<DriverReport> => {
+    const options = optionsOf(bench, contender, server, count, [])
+    const batch = options.postBatch ?? 1
+    return runDriver(bench.driver, { ...options, phase: [`burst:${posts * batch}:${batch}`] })
+  }
+  return [await drive(connections, 1), await drive(WARM_UP_CONNECTIONS, messages)]
 }
 
 /** What clients cost a server that has had none before. */

@@ -13,6 +13,8 @@ export interface Table {
   readonly sizes: readonly number[]
   /** For a first look, where those would take too long. */
   readonly quickSizes?: readonly number[]
+  /** Names of the contenders that a first look is at; left out: all but those of others. */
+  readonly quickServers?: readonly string[]
   /** Whether the command line may ask for other numbers of connections; left out: it may. */
   readonly hasFixedSizes?: boolean
   /**
@@ -77,6 +79,7 @@ export function createTable<Figures extends object>(init: TableInit<Figures>): T
     contenders: init.contenders,
     sizes: init.sizes,
     ...(init.quickSizes ? { quickSizes: init.quickSizes } : {}),
+    ...(init.quickServers ? { quickServers: init.quickServers } : {}),
     hasFixedSizes: init.hasFixedSizes ?? false,
     ...(init.warmUpMessages ? { warmUpMessages: init.warmUpMessages } : {}),
     phasesOf: init.phasesOf,

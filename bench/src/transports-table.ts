@@ -13,6 +13,7 @@ import {
 } from './figures.ts'
 import { kibibytes, percentiles, rate, ratio, whole } from './markdown.ts'
 import { BURST_OUTSTANDING, describeRounds, postsPerSecond, transportPhases } from './plan.ts'
+import { describeWarmUp } from './rounds.ts'
 import { startNodeServer } from './server-process.ts'
 import { createTable, type Table } from './table.ts'
 
@@ -31,7 +32,7 @@ export const transportsTable: Table = createTable<Figures>({
     `ServerChannel with everything that is on by default; a body of ${BODY_BYTES} bytes. One at a time: a message is posted ` +
     `when all connections have got the one before. Bursts: up to ${BURST_OUTSTANDING} messages are posted that not all have got, ` +
     'in a pipeline. A long-polling client polls again when it has read the answer to its poll. Figures are medians of ' +
-    `${describeRounds(plan)}, all transports in turn within each. Latency is measured apart, at a steady rate.`,
+    `${describeRounds(plan)}, all transports in turn within each. ${describeWarmUp(plan)}Latency is measured apart, at a steady rate.`,
   contenders: [
     createContender('websocket-json', 'WebSocket, JSON', {}),
     createContender('websocket-messagepack', 'WebSocket, MessagePack', messagePackClient),
@@ -44,6 +45,7 @@ export const transportsTable: Table = createTable<Figures>({
   ],
   sizes: [1000],
   base: 'websocket-json',
+  warmUpMessages: (plan) => plan.messagesToWarmUp,
   phasesOf: transportPhases,
   summaryOf: ({ phases: [, one, , burst] }) =>
     `${whole(one?.deliveriesPerServerCpuSecond ?? 0)} deliveries per CPU-second one at a time, ` +

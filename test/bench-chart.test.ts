@@ -22,7 +22,8 @@ const results = {
   ],
 }
 
-const draw = (value: object): string | undefined => drawChart(new JsonRecord(value, 'the results'))
+const draw = (...values: readonly object[]): string | undefined =>
+  drawChart(...values.map((value) => new JsonRecord(value, 'the results')))
 
 test('the chart has a bar for each server with figures, as long as its rate', () => {
   const chart = draw(results) ?? ''
@@ -41,6 +42,12 @@ test('the chart has a bar for each server with figures, as long as its rate', ()
 test('the chart says where its figures come from, and that the machine was busy', () => {
   expect(draw(results)).toContain('medians of 3 rounds · 2 × Fast &amp; &lt;small&gt; · Node v20.20.2')
   expect(draw({ ...results, machine: { ...results.machine, loadBefore: 2 } })).toContain('which was busy')
+})
+
+test('the chart shows what several runs have measured, and says when the first one was', () => {
+  const [messages, bursts] = results.tables
+  const apart = draw({ ...results, tables: [messages] }, { ...results, date: '2027-01-01', tables: [bursts] })
+  expect(apart).toBe(draw(results))
 })
 
 test('the chart is the same text for the same results', () => {

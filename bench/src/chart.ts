@@ -32,16 +32,17 @@ const HEAD_HEIGHT = 62
 const FOOT_HEIGHT = 34
 
 /**
- * Deliveries per CPU-second by server as an SVG, one panel for each table and number of connections, from what a run has
- * written as JSON; the same text for the same results. Undefined where neither table is in them.
+ * Deliveries per CPU-second by server as an SVG, one panel for each table and number of connections, from what runs on one
+ * machine have written as JSON; the same text for the same results. Undefined where neither table is in them.
  */
-export function drawChart(results: JsonRecord): string | undefined {
-  const tables = results.list('tables')
+export function drawChart(...results: readonly JsonRecord[]): string | undefined {
+  const tables = results.flatMap((run) => run.list('tables'))
   const panels = PANELS.flatMap(([name, title]) => {
     const table = tables.find((one) => one.text('table') === name)
     return table ? panelsOf(table.list('rows'), title) : []
   })
-  if (panels.length === 0) return undefined
+  const [first] = results
+  if (panels.length === 0 || !first) return undefined
   let top = HEAD_HEIGHT
   const parts = panels.map((panel) => {
     const part = panelMarkup(panel, top)
@@ -61,7 +62,7 @@ export function drawChart(results: JsonRecord): string | undefined {
       'More is better. B: bytes in a frame. Thin lines: from the least to the most of all rounds.',
     ),
     ...parts,
-    text(MARGIN, height - 14, 'small', originOf(results)),
+    text(MARGIN, height - 14, 'small', originOf(first)),
     '</svg>',
     '',
   ].join('\n')

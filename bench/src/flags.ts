@@ -19,8 +19,8 @@ export interface Flags {
   isHelp: boolean
   comparesDrivers: boolean
   name: string | undefined
-  /** Name of the results to draw the chart from, instead of a run. */
-  chart: string | undefined
+  /** Names of the results to draw the chart from, instead of a run. */
+  chart: readonly string[] | undefined
 }
 
 /** What is wrong with the command line or the machine, for people: shown without a stack. */
@@ -43,7 +43,7 @@ export function usage(tables: readonly KnownTable[]): string {
   --rounds N                 rounds to take the median of (3)
   --name NAME                name of the files in bench/results (the date)
   --json                     print JSON instead of the Markdown table
-  --chart NAME               draw docs/images/deliveries.svg from the results of that name, and measure nothing
+  --chart a,b                draw docs/images/deliveries.svg from the results of these names, and measure nothing
   --compare-drivers          hold the load driver against a second, independent one, instead of the tables
   --help                     this text`
 }
@@ -62,8 +62,8 @@ export function readFlags(words: readonly string[], known: readonly KnownTable[]
     isJson: values.json ?? false,
     isHelp: values.help ?? false,
     comparesDrivers: values['compare-drivers'] ?? false,
-    name: fileName('--name', values.name),
-    chart: fileName('--chart', values.chart),
+    name: values.name === undefined ? undefined : fileName('--name', values.name),
+    chart: values.chart?.split(',').map((name) => fileName('--chart', name)),
   }
 }
 
@@ -109,8 +109,8 @@ function names(flag: string, text: string | undefined, known: readonly string[])
   throw new UsageError(`${flag}: there is no "${stranger}". There are: ${known.join(', ')}.`)
 }
 
-function fileName(flag: string, text: string | undefined): string | undefined {
-  if (text === undefined || /^[\w.-]+$/.test(text)) return text
+function fileName(flag: string, text: string): string {
+  if (/^[\w.-]+$/.test(text)) return text
   throw new UsageError(`${flag}: "${text}" is no file name; letters, digits, "-", "_" and "." are.`)
 }
 

@@ -86,7 +86,7 @@ async function runTables(bench: Bench, asked: readonly Table[], flags: Flags): P
   }
   if (results.length === 0) throw new UsageError('--servers: none of them is in the tables that are asked for.')
   bench.say(`\nWritten to bench/results/${name}.md and .json\n`)
-  if (isWhole(flags)) bench.say(`The chart in ${writeChart(name)} shows this run now.\n`)
+  if (isWhole(flags)) bench.say(`The chart in ${writeChart([name])} shows this run now.\n`)
   bench.say('\n')
   console.log(flags.isJson ? written.json : written.markdown)
   if (results.some(({ runs }) => runs.some(({ problem }) => problem !== undefined))) process.exitCode = 1

@@ -39,10 +39,11 @@ export function writeResults(name: string, markdown: string, results: Results): 
 }
 
 /** Draws the documentation's chart from results that were written before. @returns where it is */
-export function writeChart(name: string): string {
-  const chart = drawChart(JsonRecord.parse(readResults(name), `bench/results/${name}.json`))
+export function writeChart(names: readonly string[]): string {
+  const results = names.map((name) => JsonRecord.parse(readResults(name), `bench/results/${name}.json`))
+  const chart = drawChart(...results)
   if (chart === undefined) {
-    throw new UsageError(`--chart: neither of the tables messages and bursts is in bench/results/${name}.json.`)
+    throw new UsageError(`--chart: neither of the tables messages and bursts is in the results of ${names.join(', ')}.`)
   }
   mkdirSync(dirname(chartFile), { recursive: true })
   writeFileSync(chartFile, chart)

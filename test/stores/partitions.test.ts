@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { KillRig } from '../support/kill-rig.ts'
+import { hasNats, NatsProcess } from '../support/nats-process.ts'
 import { type LostPackets, PacketFilter, packetFilterMissing } from '../support/packet-filter.ts'
 import { hasPostgres, PostgresProcess } from '../support/postgres-process.ts'
 import { hasRedis, RedisProcess } from '../support/redis-process.ts'
@@ -46,6 +48,22 @@ const engines: readonly { name: string; isThere: boolean; start(): Promise<Engin
       onTestFinished(() => postgres.close())
       const database = await postgres.createDatabase()
       return { port: postgres.port, store: (address) => database.replace(WHOLE, address) }
+    },
+  },
+  {
+    name: 'NATS',
+    isThere: hasNats,
+    async start() {
+      const nats = await NatsProcess.start()
+      onTestFinished(() => nats.close())
+      const { port } = nats
+      // It listens on one address only. What is lost is lost before it gets to what passes it on from the others.
+      for (const { address } of CUTS) {
+        const proxy = new CuttingProxy(port)
+        await proxy.listen(port, address)
+        onTestFinished(() => proxy.close())
+      }
+      return { port, store: (address) => `nats://${address}:${port}?channel=cut` }
     },
   },
 ]

@@ -30,8 +30,8 @@ export class CuttingProxy {
     this.#server = createServer((client) => this.#pass(client))
   }
 
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+  async listen(port = 0, address = '127.0.0.1'): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(port, address, resolve))
     return (this.#server.address() as AddressInfo).port
   }
 

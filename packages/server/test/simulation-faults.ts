@@ -13,6 +13,10 @@ export type Fault =
   | 'redelivers one'
   /** The newest of a key doesn't come, to one that is given what it missed. */
   | "forgets a key's last"
+  /** The newest of a key doesn't come, to one that is told rarely. */
+  | "forgets a hidden page's last"
+  /** What is held back from one that is told rarely is held back for longer. */
+  | 'lets a hidden page wait'
   /** Intervals never end by themselves. */
   | "forgets an interval's last"
   /** A position of an epoch that is over is taken for one of this epoch. */
@@ -43,7 +47,8 @@ export class Spoiler {
     this.#isDone = true
   }
 
-  spoil(received: readonly Received[], ledger: Ledger): readonly Received[] {
+  /** @param isPaced whether the client is told rarely */
+  spoil(received: readonly Received[], ledger: Ledger, isPaced: boolean): readonly Received[] {
     switch (this.#fault) {
       case 'drops one in 10,000':
         return received.filter((each, at) => !(this.#random.chance(RARE) && this.#isMissed(received, at, ledger, each)))
@@ -53,6 +58,9 @@ export class Spoiler {
         return this.#isDone || !this.#random.chance(0.2) ? received : this.#spoilTwo(this.#fault, received, ledger)
       case "forgets a key's last":
         return this.#isDone ? received : this.#forgetKey(received, ledger)
+      case "forgets a hidden page's last":
+        return this.#isDone || !isPaced ? received : this.#forgetKey(received, ledger)
+      case 'lets a hidden page wait':
       case "forgets an interval's last":
       case 'ignores the epoch':
       case 'acknowledges before append':

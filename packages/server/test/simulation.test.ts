@@ -22,7 +22,7 @@ describe('in simulations of posts, cuts, slow readers, crashes and lost history'
 })
 
 describe('faults that are put in', () => {
-  it.each<Fault>(['drops one', 'swaps two', 'redelivers one', "forgets a key's last"])(
+  it.each<Fault>(['drops one', 'swaps two', 'redelivers one', "forgets a key's last", "forgets a hidden page's last"])(
     'never go unnoticed: a server that %s',
     async (fault) => {
       const first = firstSeed()
@@ -54,6 +54,7 @@ describe('faults that are put in', () => {
 
   it.each<[Fault, RegExp]>([
     ["forgets an interval's last", /is due, and has not come/],
+    ['lets a hidden page wait', /is due, and has not come/],
     ['ignores the epoch', /epoch|position/i],
     ['acknowledges before append', /epoch|position/i],
   ])(

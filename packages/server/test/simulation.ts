@@ -296,7 +296,7 @@ class Simulation {
 
   #take(client: SimulatedClient, count: number): boolean {
     const received = client.take(count)
-    for (const each of this.#spoiler.spoil(received, client.ledger)) client.ledger.take(each)
+    for (const each of this.#spoiler.spoil(received, client.ledger, this.#isPaced(client))) client.ledger.take(each)
     if (client.transport && !client.isThere && client.transport.pipe.length === 0) client.cut(true)
     return received.length > 0
   }
@@ -329,7 +329,10 @@ class Simulation {
   /** The page is hidden, and asks to be told rarely; or somebody looks at it again. */
   #pace(client: SimulatedClient, intervalMs: number): void {
     const id = client.connectionIds.at(-1)
-    if (id === undefined || !client.isRegistered || !this.#running.channel.tellEvery(id, intervalMs)) return
+    const isLate = this.#fault === 'lets a hidden page wait' && intervalMs > 0
+    const toldMs = isLate ? 10 * PACE_MS_MAX : intervalMs
+    if (id === undefined || !client.isRegistered || !this.#running.channel.tellEvery(id, toldMs)) return
+    if (isLate) this.#spoiler.done()
     this.#happened.paces++
     this.#paces.set(id, intervalMs)
     client.ledger.disturb()

@@ -5,17 +5,17 @@ import { type Draft, draftBytes, type Entry, toEntry } from '../channel/entry.ts
 /** What stands in the first line of a draft's text. What is empty is left out. */
 interface Head {
   readonly id: string
-  readonly isIdempotent?: true
+  readonly isIdempotent: true | undefined
   readonly sender: string
-  readonly bodyTypeName?: string
-  readonly channelType?: string
-  readonly sentBy?: MessageOrigin
-  readonly key?: string
-  readonly intervalMs?: number
+  readonly bodyTypeName: string | undefined
+  readonly channelType: string | undefined
+  readonly sentBy: MessageOrigin | undefined
+  readonly key: string | undefined
+  readonly intervalMs: number | undefined
   /** Left out: all. */
-  readonly audience?: Audience
+  readonly audience: Audience | undefined
   readonly postedAt: number
-  readonly expiresAt?: number
+  readonly expiresAt: number | undefined
 }
 
 /**
@@ -25,18 +25,19 @@ interface Head {
 export function draftToText(draft: Draft): string {
   const { id, sender, bodyTypeName, channelType, sentBy, key, intervalMs, audience, postedAt, expiresAt } = draft
   const isToAll = audience.all === true && audience.except === undefined
+  // One literal, as in `toDraft`; JSON leaves out what is undefined.
   const head: Head = {
     id,
-    ...(draft.isIdempotent ? { isIdempotent: true } : undefined),
+    isIdempotent: draft.isIdempotent ? true : undefined,
     sender,
-    ...(bodyTypeName === undefined ? undefined : { bodyTypeName }),
-    ...(channelType === undefined ? undefined : { channelType }),
-    ...(sentBy === undefined ? undefined : { sentBy }),
-    ...(key === undefined ? undefined : { key }),
-    ...(intervalMs === undefined ? undefined : { intervalMs }),
-    ...(isToAll ? undefined : { audience }),
+    bodyTypeName,
+    channelType,
+    sentBy,
+    key,
+    intervalMs,
+    audience: isToAll ? undefined : audience,
     postedAt,
-    ...(expiresAt === undefined ? undefined : { expiresAt }),
+    expiresAt,
   }
   return `${JSON.stringify(head)}\n${draft.body}`
 }

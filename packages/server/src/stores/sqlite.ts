@@ -24,7 +24,10 @@ interface Append {
 }
 
 /** One transaction's worth: with more, those that come first would wait for those that come last. */
-const BATCH_COUNT_MAX = 4096
+const BATCH_COUNT_MAX = 512
+/** So many are worth a transaction that is sent before the one before is answered, so that neither thread waits for the other. */
+const AHEAD_COUNT_MIN = 128
+const CATCH_UP_COUNT_MAX = 4096
 const BATCH_BYTES_MAX = 4_194_304
 const PROBE_MS = 500
 /** Entries that got too old are let go of this often while nobody posts or reads. */
@@ -34,7 +37,8 @@ const TRIM_ASKED_MS = 1000
 
 /**
  * Keeps the log in an SQLite file. One process has it open at a time, on a thread of its own. What is posted while a
- * transaction is under way goes together into the next one, with one sync for all of it.
+ * transaction is under way goes together into the next one, with one sync for all of it. Where much is posted the next one is
+ * sent while the thread is still at the one before.
  */
 export class SqliteStore implements Store {
   readonly durability: 'logged' | 'synced'
@@ -48,9 +52,13 @@ export class SqliteStore implements Store {
   #state: LogState = { epoch: '', head: 0, trimmedTo: 0 }
   /** What no transaction has taken yet. */
   #waiting: Append[] = []
+  /** Drafts in them. */
+  #waitingCount = 0
   /** Of all that is not answered yet. */
   #waitingBytes = 0
-  #isFlushing = false
+  #isFlushDue = false
+  /** Transactions that were sent and are not answered. */
+  #underWay = 0
   #trouble: string | undefined
   #probe: NodeJS.Timeout | undefined
   #trimmer: NodeJS.Timeout | undefined
@@ -99,7 +107,8 @@ export class SqliteStore implements Store {
     this.#waitingBytes += bytes
     return new Promise<Appended>((resolve, reject) => {
       this.#waiting.push({ drafts, resolve, reject })
-      if (!this.#isFlushing) void this.#flush()
+      this.#waitingCount += drafts.length
+      this.#flushSoon()
     }).finally(() => {
       this.#waitingBytes -= bytes
     })
@@ -134,7 +143,7 @@ export class SqliteStore implements Store {
     clearInterval(this.#trimmer)
     clearTimeout(this.#probe)
     // What waits is taken first: it was posted before.
-    while (this.#isFlushing) await new Promise((resolve) => setImmediate(resolve))
+    while (this.#underWay > 0 || this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
     await this.#restarting
     const answer = this.#isOpen ? await this.#link?.ask({ type: 'close' }) : undefined
     if (answer?.type === 'failed') {
@@ -147,13 +156,31 @@ export class SqliteStore implements Store {
     this.#follower = undefined
   }
 
-  /** While one transaction is under way, the next one gathers. */
-  async #flush(): Promise<void> {
-    this.#isFlushing = true
-    // Posts of the same turn go together.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#appendBatch(this.#takeBatch())
-    this.#isFlushing = false
+  /** Posts of the same turn go together. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    const flush = (): void => {
+      this.#isFlushDue = false
+      this.#flush()
+    }
+    if (this.#underWay === 0) queueMicrotask(flush)
+    else setImmediate(flush)
+  }
+
+  /** While one transaction is under way the next one gathers, and goes when it is large enough, or when that one is answered. */
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#mayGo) {
+      this.#underWay++
+      void this.#appendBatch(this.#takeBatch()).finally(() => {
+        this.#underWay--
+        this.#flush()
+      })
+    }
+  }
+
+  get #mayGo(): boolean {
+    return this.#underWay === 0 || (this.#underWay === 1 && this.#waitingCount >= AHEAD_COUNT_MIN)
   }
 
   #takeBatch(): readonly Append[] {
@@ -166,7 +193,9 @@ export class SqliteStore implements Store {
       if (taken > 0 && (count > BATCH_COUNT_MAX || bytes > BATCH_BYTES_MAX)) break
       taken++
     }
-    return this.#waiting.splice(0, taken)
+    const batch = this.#waiting.splice(0, taken)
+    for (const { drafts } of batch) this.#waitingCount -= drafts.length
+    return batch
   }
 
   async #appendBatch(batch: readonly Append[]): Promise<void> {
@@ -280,7 +309,7 @@ export class SqliteStore implements Store {
 
   async #catchUp(head: number): Promise<void> {
     while (this.#state.head < head) {
-      const { entries } = await this.read(this.#state.head, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+      const { entries } = await this.read(this.#state.head, CATCH_UP_COUNT_MAX, BATCH_BYTES_MAX)
       if (entries.length === 0) return
       this.#state = { ...this.#state, head: entries.at(-1)?.offset ?? head }
       this.#follower?.onEntries(entries)

@@ -35,6 +35,7 @@ it.skipIf(!hasRedis)(
       expect(posted).toBeGreaterThan(0)
       expect(posted).toBeLessThan((heads[index] ?? 0) - (heads[index - 1] ?? 0))
       expect(round?.latencyP50Ms).toBeGreaterThan(0)
+      expect(round?.linesPerSecond).toBeGreaterThan(0)
     }
     expect(storesMarkdown(rows)).toContain('| redis, 2 nodes')
   },

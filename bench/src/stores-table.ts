@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHistogram } from 'node:perf_hooks'
 import { connect } from '@serverchannel/client'
-import { createServerChannel, type ServerChannel, type ServerChannelOptions } from 'serverchannel'
+import { createServerChannel, type ServerChannelOptions } from 'serverchannel'
 import { WebSocket } from 'ws'
 import { BODY_BYTES } from './contender.ts'
 import { median } from './figures.ts'
 import { markdownTable, whole } from './markdown.ts'
+import { LINES_PER_REQUEST, postLines, REQUESTS_OUTSTANDING } from './store-lines.ts'
 import { createLocalNode, machineMs, type StoreNode, startRemoteNode } from './store-node.ts'
 
 /** A line of the table: where the log is kept. */
@@ -34,6 +35,8 @@ export interface StoreRound {
   /** From the call that posts to the handler in a client on the same machine; of several nodes one posts, and another has the client. */
   readonly latencyP50Ms: number
   readonly latencyP99Ms: number
+  /** Posted as NDJSON by HTTP, to one node, by a poster in the same process. */
+  readonly linesPerSecond: number
 }
 
 export interface StoreRow {
@@ -75,7 +78,8 @@ export async function measureStores(
       const measured = await measure(contender, seconds)
       rows[index]?.rounds.push(measured)
       const rates = [...measured.rates].map(([outstanding, { perSecond }]) => `${outstanding}: ${whole(perSecond)}/s`)
-      say(`stores, round ${round} of ${rounds}: ${contender.name} … ${rates.join(', ')}\n`)
+      const lines = `NDJSON: ${whole(measured.linesPerSecond)}/s`
+      say(`stores, round ${round} of ${rounds}: ${contender.name} … ${[...rates, lines].join(', ')}\n`)
     }
   }
   return rows
@@ -89,6 +93,7 @@ export function storesMarkdown(rows: readonly StoreRow[]): string {
     ...OUTSTANDING.map((count) => `posts/s, ${count} outstanding`),
     '64 to 1',
     ...OUTSTANDING.map((count) => `posts per CPU-second, ${count} outstanding`),
+    `messages/s as NDJSON, ${whole(LINES_PER_REQUEST)} in a request`,
     'post → handler p50 / p99 ms',
   ]
   const lines = rows.map((row) => [
@@ -96,12 +101,13 @@ export function storesMarkdown(rows: readonly StoreRow[]): string {
     ...OUTSTANDING.map((count) => whole(rate(row, count, 'perSecond'))),
     (rate(row, 64, 'perSecond') / rate(row, 1, 'perSecond')).toFixed(1),
     ...OUTSTANDING.map((count) => whole(rate(row, count, 'perCpuSecond'))),
+    whole(median(row.rounds.map((each) => each.linesPerSecond))),
     `${median(row.rounds.map((each) => each.latencyP50Ms)).toFixed(2)} / ${median(row.rounds.map((each) => each.latencyP99Ms)).toFixed(2)}`,
   ])
   return [
     '## Stores',
     '',
-    `Posts in process, each awaited, so many outstanding at each node, bodies of ${BODY_BYTES} bytes, history at its defaults and full, no connections; latency at ` +
+    `Posts in process, each awaited, so many outstanding at each node, bodies of ${BODY_BYTES} bytes, history at its defaults and full, no connections; NDJSON by HTTP, ${REQUESTS_OUTSTANDING} requests outstanding, to one node, from the same process; latency at ` +
       `${LATENCY_POSTS_PER_SECOND} posts a second to one client in the same process, or at another node than posts where there are several. Medians of ${rows[0]?.rounds.length ?? 0} rounds, all stores in turn.`,
     '',
     markdownTable(titles, lines),
@@ -118,7 +124,10 @@ async function measure({ options, nodes: count = 1 }: StoreContender, seconds: n
     await postAtOnce(nodes, 1000, seconds)
     const rates = new Map<number, PostRate>()
     for (const outstanding of OUTSTANDING) rates.set(outstanding, await postAtOnce(nodes, outstanding, seconds))
-    return { rates, ...(await measureLatency(channel, nodes.at(-1) ?? createLocalNode(channel), seconds)) }
+    const { url } = await channel.listen()
+    const linesPerSecond = await postLines(url, seconds)
+    const poster = nodes.at(-1) ?? createLocalNode(channel)
+    return { rates, linesPerSecond, ...(await measureLatency(url, poster, seconds)) }
   } finally {
     for (const node of nodes.reverse()) await node.close()
     rmSync(folder, { recursive: true, force: true })
@@ -134,11 +143,10 @@ async function postAtOnce(nodes: readonly StoreNode[], outstanding: number, seco
 }
 
 async function measureLatency(
-  channel: ServerChannel,
+  url: string,
   poster: StoreNode,
   seconds: number,
 ): Promise<{ readonly latencyP50Ms: number; readonly latencyP99Ms: number }> {
-  const { url } = await channel.listen()
   const client = connect(`${url.replace('http', 'ws')}/msg`, {
     WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
   })

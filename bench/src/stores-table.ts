@@ -125,6 +125,8 @@ async function measure({ options, nodes: count = 1 }: StoreContender, seconds: n
     const rates = new Map<number, PostRate>()
     for (const outstanding of OUTSTANDING) rates.set(outstanding, await postAtOnce(nodes, outstanding, seconds))
     const { url } = await channel.listen()
+    // The requests' code is not compiled yet.
+    await postLines(url, seconds / 2)
     const linesPerSecond = await postLines(url, seconds)
     const poster = nodes.at(-1) ?? createLocalNode(channel)
     return { rates, linesPerSecond, ...(await measureLatency(url, poster, seconds)) }

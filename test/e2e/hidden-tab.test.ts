@@ -57,8 +57,9 @@ describe.skipIf(missing)('a tab behind another one', () => {
     expect(await tab.run('told')).toEqual(['open'])
     expect(server.upgrades).toBe(1)
     const pauses = '(ticks.map((at, index) => at - (ticks[index - 1] ?? at)))'
-    // It was the browser that held up its timers.
-    expect(await tab.run(`Math.max(...${pauses})`)).toBeGreaterThan(50_000)
+    // It was the browser that held up its timers. It lets them run at whole minutes, so that the longest of these pauses may
+    // have begun in the middle of one, and the next one not have ended.
+    expect(await tab.run(`Math.max(...${pauses})`)).toBeGreaterThan(30_000)
   })
 
   it('that the browser froze, for longer than the server waits, goes on with all that it missed when it is shown', async () => {
